@@ -1,0 +1,156 @@
+"""Names that a scenario may use for code: policies by kind, trace readers by format.
+
+A class enters by ``@policy("easy-backfill")`` above it, in a file of its own under
+``twin/policies/<kind>/``, in a file named by ``--plugin``, or from an installed package that
+declares an entry point in the group ``twin.<kind>``. Nothing else has to change.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import pkgutil
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from twin.errors import PolicyError, did_you_mean
+
+T = TypeVar("T")
+C = TypeVar("C", bound=type)
+
+
+class Registry(Generic[T]):
+    """Names of one kind of thing, found on first use in its package and in entry points.
+
+    Parameters
+    ----------
+    kind : str
+        Plural, as in the entry-point group: ``"schedulers"``.
+    package : str
+        The package whose modules are imported to fill it: ``"twin.policies.schedulers"``.
+    """
+
+    def __init__(self, kind: str, package: str) -> None:
+        self.kind = kind
+        self._package = package
+        self._entries: dict[str, T] = {}
+        self._filled = False
+
+    @property
+    def singular(self) -> str:
+        """The kind in messages: ``scheduler``."""
+        return self.kind.removesuffix("s")
+
+    def add(self, name: str, entry: T) -> None:
+        """Enter ``entry`` under ``name``; a name can be taken once."""
+        taken = self._entries.get(name)
+        if taken is not None and _origin(taken) != _origin(entry):
+            raise PolicyError(f"the {self.singular} name {name!r} is already taken by {_origin(taken)}")
+        self._entries[name] = entry
+
+    def names(self) -> list[str]:
+        """All known names, sorted."""
+        self._fill()
+        return sorted(self._entries)
+
+    def get(self, name: str) -> T:
+        """The entry of that name; raises `PolicyError` with the nearest known name."""
+        self._fill()
+        try:
+            return self._entries[name]
+        except KeyError:
+            hint = did_you_mean(name, self._entries)
+            raise PolicyError(f"unknown {self.singular} {name!r}; {hint}") from None
+
+    def _fill(self) -> None:
+        if self._filled:
+            return
+        self._filled = True
+        package = importlib.import_module(self._package)
+        for module in pkgutil.iter_modules(package.__path__):
+            importlib.import_module(f"{self._package}.{module.name}")
+        for point in entry_points(group=f"twin.{self.kind}"):
+            self._entries.setdefault(point.name, point.load())
+
+
+SCHEDULERS: Registry[type[Any]] = Registry("schedulers", "twin.policies.schedulers")
+PLACEMENTS: Registry[type[Any]] = Registry("placements", "twin.policies.placements")
+READERS: Registry[Callable[..., Any]] = Registry("readers", "twin.workload.traces")
+
+POLICY_KINDS: dict[str, Registry[type[Any]]] = {r.kind: r for r in (SCHEDULERS, PLACEMENTS)}
+
+
+def policy(name: str) -> Callable[[C], C]:
+    """Enter a policy class under ``name`` in the registry of its kind (its base says which)."""
+
+    def enter(cls: C) -> C:
+        kind = getattr(cls, "kind", None)
+        if kind not in POLICY_KINDS:
+            bases = "Scheduler or Placement"
+            raise PolicyError(f"policy {name!r} ({cls.__name__}) must derive from {bases}")
+        POLICY_KINDS[kind].add(name, cls)
+        return cls
+
+    return enter
+
+
+def reader(name: str) -> Callable[[Callable[..., T]], Callable[..., T]]:
+    """Enter a trace reader, a function, under its format's name."""
+
+    def enter(function: Callable[..., T]) -> Callable[..., T]:
+        READERS.add(name, function)
+        return function
+
+    return enter
+
+
+def make_policy(kind: str, name: str, options: Mapping[str, Any]) -> Any:
+    """A policy by name with its options checked against the fields of its dataclass.
+
+    Raises
+    ------
+    PolicyError
+        If the name or an option is unknown, or a value is of the wrong type.
+    """
+    cls = POLICY_KINDS[kind].get(name)
+    known = [field.name for field in fields(cls)] if is_dataclass(cls) else []
+    for option in options:
+        if option not in known:
+            hint = did_you_mean(option, known)
+            raise PolicyError(f"{name} has no option {option!r}; {hint}")
+    from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+
+    try:
+        strict = with_config(ConfigDict(strict=True, arbitrary_types_allowed=True))
+        return TypeAdapter(strict(cls)).validate_python(dict(options)) if known else cls()
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = ".".join(str(part) for part in first["loc"])
+        raise PolicyError(f"{name}.{option}: {first['msg']}, found {first['input']!r}") from None
+
+
+def load_plugin(path: Path) -> None:
+    """Run a Python file of the user's, so that the policies in it enter the registry."""
+    if not path.is_file():
+        raise PolicyError(f"plug-in {path}: no such file")
+    name = f"twin_plugin_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise PolicyError(f"plug-in {path}: not a Python file; give a file that ends in .py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except PolicyError:
+        raise
+    except Exception as error:
+        raise PolicyError(f"plug-in {path}: {type(error).__name__}: {error}") from error
+
+
+def _origin(entry: object) -> str:
+    module = getattr(entry, "__module__", "?")
+    return f"{module}.{getattr(entry, '__qualname__', entry)}"

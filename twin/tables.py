@@ -1,0 +1,229 @@
+"""Each table, column and ledger share, once: name, dtype, unit and meaning.
+
+Recorder, readers, metrics, figures and the reference page of the documentation all take them from
+here. Names are a contract with people's scripts: add freely, change only with a major version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+DType = Literal["float64", "int64", "int32", "string", "category"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column. ``unit`` is empty for counts, fractions and text."""
+
+    name: str
+    dtype: DType
+    unit: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of a run directory, its columns in their order."""
+
+    name: str
+    meaning: str
+    columns: tuple[Column, ...]
+
+    def names(self) -> list[str]:
+        """Column names in order."""
+        return [column.name for column in self.columns]
+
+    def __getitem__(self, name: str) -> Column:
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(f"table {self.name} has no column {name}")
+
+
+def _table(name: str, meaning: str, columns: Iterable[tuple[str, DType, str, str]]) -> Table:
+    return Table(name, meaning, tuple(Column(*column) for column in columns))
+
+
+@dataclass(frozen=True)
+class Share:
+    """One share of a ledger: each interval of each GPU belongs to exactly one."""
+
+    name: str
+    label: str
+    meaning: str
+
+
+GPU_TIME_SHARES: tuple[Share, ...] = (
+    Share("dark", "dark", "not powered: a cap or a policy keeps it off"),
+    Share("down", "down", "failed, in repair or in maintenance"),
+    Share("spare", "spare", "held back to replace what fails"),
+    Share("idle", "idle", "free, and no work waits that may use it"),
+    Share(
+        "stranded",
+        "stranded",
+        "free while work waits (fragmentation, reservation), or inside a job's nodes and not asked for",
+    ),
+    Share("startup", "start-up", "allocated: container, framework and data loading before first work"),
+    Share("restart", "restart", "allocated: the same again after an interruption"),
+    Share("checkpoint", "checkpoint", "allocated: stalled while state is written"),
+    Share("lost", "lost", "work done and rolled back"),
+    Share("exposed_comm", "exposed communication", "allocated: waiting for the network"),
+    Share("throttled", "throttled", "allocated: slowed by a power or thermal cap"),
+    Share("straggling", "straggling", "allocated: waiting for a slow peer"),
+    Share("interference", "interference", "allocated: slowed by a job on the same hardware"),
+    Share("useful", "useful", "work that counts"),
+)
+
+JOB_STATES = ("completed", "failed", "rejected", "running", "queued")
+JOB_KINDS = ("training", "batch", "interactive", "serving")
+
+# What is to be done: the one table that readers and generators make and the kernel starts from.
+WORKLOAD = _table(
+    "workload",
+    "one row per job in queue order: submit time, ties in input order",
+    [
+        ("job_id", "string", "", "the trace's own id; the row number where it has none"),
+        ("submit_s", "float64", "s", "submit time since the scenario's start"),
+        ("run_s", "float64", "s", "duration of the work at nominal speed"),
+        ("gpus", "int32", "", "GPUs asked for, all or none"),
+        ("nodes", "int32", "", "nodes asked for; 0 if not stated"),
+        ("cpus", "float64", "", "CPU cores asked for, in all; NaN if not stated"),
+        ("memory_bytes", "float64", "bytes", "host memory asked for, in all; NaN if not stated"),
+        ("gpu_fraction", "float64", "", "share of each GPU asked for; 1 is the whole GPU"),
+        ("user", "category", "", "who submitted it; empty if not stated"),
+        ("group", "category", "", "group, queue or virtual cluster; empty if not stated"),
+        ("priority", "int32", "", "higher goes first under policies that heed it; 0 if not stated"),
+        ("estimate_s", "float64", "s", "the user's estimate of run_s; NaN if not stated"),
+        ("kind", "category", "", "training, batch, interactive or serving"),
+        ("model", "category", "", "name of the model trained or served; empty if not stated"),
+        ("pool", "category", "", "the only pool that will do; empty for any"),
+    ],
+)
+
+JOBS = _table(
+    "jobs",
+    "one row per job in queue order",
+    [
+        ("job_id", "string", "", "as in the trace"),
+        ("submit_s", "float64", "s", "submit time"),
+        ("start_s", "float64", "s", "first start; NaN if never started"),
+        ("end_s", "float64", "s", "end; NaN if it has not ended"),
+        ("gpus", "int32", "", "GPUs asked for"),
+        ("nodes", "int32", "", "nodes that held it at its last start; 0 if never started"),
+        ("wait_s", "float64", "s", "start - submit"),
+        ("jct_s", "float64", "s", "job completion time: end - submit"),
+        ("run_s", "float64", "s", "work at nominal speed"),
+        ("user", "category", "", "who submitted it"),
+        ("group", "category", "", "group, queue or virtual cluster"),
+        ("kind", "category", "", "training, batch, interactive or serving"),
+        ("pool", "category", "", "the pool it ran in; empty if never started"),
+        ("state", "category", "", "completed, failed, rejected, running or queued at the horizon"),
+        ("restarts", "int32", "", "times it began again after an interruption"),
+        ("preemptions", "int32", "", "times the scheduler took its GPUs away"),
+        ("energy_j", "float64", "J", "energy drawn; NaN without a power model"),
+        *((f"{s.name}_gpu_s", "float64", "GPU s", s.meaning) for s in GPU_TIME_SHARES),
+    ],
+)
+
+ALLOCATIONS = _table(
+    "allocations",
+    "one row per job and node that it held: who was where, when",
+    [
+        ("job", "int32", "", "row of the job in jobs.parquet"),
+        ("node", "int32", "", "node id"),
+        ("gpu_mask", "int64", "", "GPUs held on that node, one bit each, GPU 0 the lowest"),
+        ("start_s", "float64", "s", "held from"),
+        ("end_s", "float64", "s", "held to; the horizon if still held then"),
+    ],
+)
+
+INCIDENTS = _table(
+    "incidents",
+    "one row per thing that happened to hardware or power",
+    [
+        ("time_s", "float64", "s", "when it began"),
+        ("component", "category", "", "class of the part"),
+        ("component_id", "int64", "", "id of the part within its class"),
+        ("domain", "string", "", "failure domain"),
+        ("kind", "category", "", "fail_stop, slow, silent, degraded, maintenance, cap, breaker, thermal"),
+        ("gpus_down", "int64", "", "GPUs taken down"),
+        ("gpus_idled", "int64", "", "healthy GPUs idled in the gangs it hit"),
+        ("nodes_hit", "int64", "", "nodes hit"),
+        ("jobs_hit", "int64", "", "jobs hit"),
+        ("users_hit", "int64", "", "users hit"),
+        ("down_gpu_s", "float64", "GPU s", "GPU-time down"),
+        ("idled_gpu_s", "float64", "GPU s", "GPU-time idled in gangs"),
+        ("lost_gpu_s", "float64", "GPU s", "work rolled back"),
+        ("restart_gpu_s", "float64", "GPU s", "GPU-time in restarts"),
+        ("recovered_s", "float64", "s", "when all was well again"),
+    ],
+)
+
+TIMELINE = _table(
+    "timeline",
+    "exact time-weighted means per bin",
+    [
+        ("time_s", "float64", "s", "start of the bin"),
+        ("busy_gpus", "float64", "", "GPUs that jobs asked for and hold"),
+        ("idle_gpus", "float64", "", "free while no work waits"),
+        ("stranded_gpus", "float64", "", "free while work waits, or held and not asked for"),
+        ("down_gpus", "float64", "", "failed or in repair"),
+        ("dark_gpus", "float64", "", "not powered"),
+        ("spare_gpus", "float64", "", "held back"),
+        ("queued_jobs", "float64", "", "jobs waiting"),
+        ("queued_gpus", "float64", "", "GPUs that waiting jobs ask for"),
+        ("running_jobs", "float64", "", "jobs running"),
+        ("it_power_w", "float64", "W", "power of the IT equipment; NaN without a power model"),
+        ("facility_power_w", "float64", "W", "power at the meter; NaN without a power model"),
+        ("pue", "float64", "", "facility over IT power; NaN without a power model"),
+    ],
+)
+
+DOMAINS = _table(
+    "domains",
+    "time-weighted means per bin of single domains and pools, in long form",
+    [
+        ("time_s", "float64", "s", "start of the bin"),
+        ("domain", "category", "", "pool or domain"),
+        ("quantity", "category", "", "what is measured, with its unit as a suffix"),
+        ("value", "float64", "", "mean over the bin"),
+    ],
+)
+
+RUN_TABLES: tuple[Table, ...] = (JOBS, ALLOCATIONS, INCIDENTS, TIMELINE, DOMAINS)
+
+# Headline figures of a run: key in summary.json (dotted), label, unit, and whether less is better.
+@dataclass(frozen=True)
+class Headline:
+    """A figure of the summary that reports and comparisons show."""
+
+    key: str
+    label: str
+    unit: str
+    better: Literal["less", "more", "neither"]
+
+
+HEADLINES: tuple[Headline, ...] = (
+    Headline("utilisation", "utilisation", "", "more"),
+    Headline("jobs.completed", "jobs completed", "", "more"),
+    Headline("wait_s.mean", "mean wait", "s", "less"),
+    Headline("wait_s.p50", "median wait", "s", "less"),
+    Headline("wait_s.p99", "P99 wait", "s", "less"),
+    Headline("wait_s.max", "longest wait", "s", "less"),
+    Headline("jct_s.mean", "mean completion time (JCT)", "s", "less"),
+    Headline("jct_s.p99", "P99 JCT", "s", "less"),
+    Headline("bounded_slowdown.mean", "mean bounded slowdown", "", "less"),
+    Headline("makespan_s", "makespan", "s", "less"),
+)
+
+
+def look_up(summary: dict[str, Any], key: str) -> Any:
+    """The value under a dotted key of a summary, or None where the run has no such section."""
+    value: Any = summary
+    for part in key.split("."):
+        if not isinstance(value, dict) or part not in value:
+            return None
+        value = value[part]
+    return value
