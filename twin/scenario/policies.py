@@ -1,0 +1,70 @@
+"""What is chosen: one policy of each kind, by name, with its options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from pydantic import Field, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+
+from twin.scenario import check
+from twin.scenario.forms import OneKey
+from twin.scenario.section import Section, below, fault, found
+
+
+@dataclass(frozen=True)
+class PolicyRef:
+    """A registered policy by name, with the options that differ from its defaults."""
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PolicyName(OneKey):
+    """Marks a policy of one kind: ``fifo`` or ``{easy-backfill: {depth: 100}}``."""
+
+    kind: str  # as in `twin.registry.POLICY_KINDS`
+    example: str
+
+    def child(self, key: str) -> type[Section] | OneKey | None:
+        return None
+
+    def read(self, data: Any) -> PolicyRef:
+        if isinstance(data, PolicyRef):
+            name, options = data.name, dict(data.options)
+        else:
+            name, options = self.split(data, self.example)
+        if not isinstance(options, dict):
+            raise fault(f"expected options, found {found(options)}", options, name)
+        with below(name):
+            check.policy(self.kind, name, options)
+        return PolicyRef(name, options)
+
+    def write(self, value: PolicyRef) -> Any:
+        return {value.name: dict(value.options)} if value.options else value.name
+
+    def schema(self, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        options = {"type": ["object", "null"]}
+        one = {"type": "object", "minProperties": 1, "maxProperties": 1}
+        # A plug-in may add names, so the known ones are offered and others not refused.
+        return {
+            "anyOf": [
+                {"enum": check.policy_names(self.kind)},
+                {"type": "string"},
+                one | {"additionalProperties": options},
+            ]
+        }
+
+
+Scheduler = Annotated[PolicyRef, PolicyName("schedulers", "{easy-backfill: {depth: 100}}")]
+Placement = Annotated[PolicyRef, PolicyName("placements", "best-fit")]
+
+
+class Policies(Section):
+    """The policies of a run."""
+
+    scheduler: Scheduler = Field(default=PolicyRef("fifo"), description="which job starts next")
+    placement: Placement = Field(default=PolicyRef("best-fit"), description="where a job runs")

@@ -1,0 +1,218 @@
+"""What is to be done: a trace read from a file, or jobs drawn by a generator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from twin.scenario import check
+from twin.scenario.distributions import DurationLaw, FactorLaw
+from twin.scenario.forms import Tagged
+from twin.scenario.quantities import (
+    Count,
+    CountKey,
+    FilePath,
+    Moment,
+    PerSecond,
+    PositiveNumber,
+    PositiveSeconds,
+    Weight,
+)
+from twin.scenario.section import Section
+
+TraceFormat = Annotated[str, AfterValidator(check.trace_format)]
+JobColumn = Annotated[str, AfterValidator(check.job_column)]
+
+
+class Trace(Section):
+    """A job trace in a file."""
+
+    path: FilePath = Field(description="the trace's file")
+    format: TraceFormat = Field(
+        default="auto", description="its format; auto goes by name and content"
+    )
+    on_bad_row: Literal["error", "skip"] = Field(
+        default="error", description="stop at a row that makes no sense, or count, list and skip it"
+    )
+    columns: Mapping[JobColumn, str] = Field(
+        default_factory=dict, description="for format generic: our column -> the file's column"
+    )
+
+    @model_validator(mode="after")
+    def _columns_are_heeded(self) -> Self:
+        if self.columns and self.format != "generic":
+            raise ValueError(f"columns are for format generic; {self.format!r} has its own")
+        return self
+
+
+class Poisson(Section):
+    """Arrivals without memory at a constant rate; no rate: that of the model or trace."""
+
+    rate_per_s: PerSecond | None = Field(default=None, description="jobs by time, on average")
+
+
+class Weekly(Section):
+    """Poisson arrivals whose rate follows the hours of the week of the model or trace.
+
+    Hour 0 of the week is Monday 00:00; a scenario without ``start`` begins there.
+    """
+
+    rate_per_s: PerSecond | None = Field(
+        default=None, description="jobs by time, on average over a week"
+    )
+
+
+class Bursty(Section):
+    """Renewal arrivals with gamma gaps: ``cv`` above 1 clusters them, 1 is Poisson."""
+
+    rate_per_s: PerSecond | None = Field(default=None, description="jobs by time, on average")
+    cv: PositiveNumber = Field(
+        default=3.0, description="standard deviation of the gaps over their mean"
+    )
+
+
+Arrivals = Annotated[
+    Poisson | Weekly | Bursty,
+    Tagged(poisson=Poisson, weekly=Weekly, bursty=Bursty, example="{poisson: {rate: 30 per h}}"),
+]
+
+
+class Synthetic(Section):
+    """Jobs drawn from a fitted model, as many as ``jobs`` or as arrive within ``duration``.
+
+    Everything left out is as fitted: arrivals, sizes, durations, users.
+    """
+
+    alternatives: ClassVar[tuple[tuple[str, ...], ...]] = (("jobs", "duration_s"),)
+
+    model: Literal["philly"] = Field(default="philly", description="the fitted model")
+    jobs: Count | None = Field(default=None, description="number of jobs")
+    duration_s: PositiveSeconds | None = Field(default=None, description="span of the arrivals")
+    arrivals: Arrivals | None = Field(default=None, description="how jobs arrive")
+    load: PositiveNumber | None = Field(
+        default=None,
+        description="GPU-time submitted over GPU-time there, that arrivals are scaled to",
+    )
+    sizes: Mapping[CountKey, Weight] | None = Field(
+        default=None, min_length=1, description="GPUs of a job -> weight"
+    )
+    durations: DurationLaw | None = Field(default=None, description="law of the jobs' durations")
+    max_gpus: Count | None = Field(
+        default=None, description="largest job; larger ones are not drawn"
+    )
+    users: Count | None = Field(default=None, description="number of users")
+
+    @model_validator(mode="after")
+    def _one_rate(self) -> Self:
+        if self.load and self.arrivals and self.arrivals.rate_per_s:
+            raise ValueError("load and the rate of arrivals say the same; give one of them")
+        if self.sizes is not None:
+            drawn = {g: w for g, w in self.sizes.items() if g <= (self.max_gpus or g)}
+            if not sum(drawn.values()) > 0:
+                raise ValueError("sizes have no weight above zero (up to max_gpus, if given)")
+        return self
+
+
+class Window(Section):
+    """Keeps jobs submitted in [start, end); ``start`` becomes second 0."""
+
+    start: Moment | None = Field(
+        default=None, description="a date, or a duration since the first submit"
+    )
+    end: Moment | None = Field(
+        default=None, description="a date, or a duration since the first submit"
+    )
+
+    @model_validator(mode="after")
+    def _is_a_span(self) -> Self:
+        start, end = self.start, self.end
+        if start is None and end is None:
+            raise ValueError("needs a start, an end or both")
+        backwards = (
+            isinstance(start, datetime) and isinstance(end, datetime) and end <= start
+        ) or (isinstance(start, float) and isinstance(end, float) and end <= start)
+        if backwards or (start is None and end == 0.0):
+            raise ValueError("end must come after start")
+        return self
+
+
+class TimeScale(Section):
+    """Multiplies the gaps between submits: 0.5 makes jobs come twice as fast."""
+
+    bare: ClassVar[str] = "factor"
+    factor: PositiveNumber = Field(description="factor on the time between submits")
+
+
+class LoadScale(Section):
+    """Multiplies the number of jobs: below 1 drops some at random, above 1 repeats some."""
+
+    bare: ClassVar[str] = "factor"
+    factor: PositiveNumber = Field(description="factor on the number of jobs")
+
+
+class MaxGpus(Section):
+    """Drops jobs that ask for more GPUs, and counts them."""
+
+    bare: ClassVar[str] = "gpus"
+    gpus: Count = Field(description="GPUs of the largest job kept")
+
+
+class Shuffle(Section):
+    """Deals the jobs to the submit times at random: breaks what ties a job to its neighbours."""
+
+
+class ResampleArrivals(Section):
+    """Draws the submit times anew over the trace's span; jobs keep their order."""
+
+    bare: ClassVar[str] = "arrivals"
+    arrivals: Arrivals = Field(description="how jobs arrive")
+
+
+Transform = Annotated[
+    Window | TimeScale | LoadScale | MaxGpus | Shuffle | ResampleArrivals,
+    Tagged(
+        window=Window,
+        time_scale=TimeScale,
+        load_scale=LoadScale,
+        max_gpus=MaxGpus,
+        shuffle=Shuffle,
+        resample_arrivals=ResampleArrivals,
+        example="{load_scale: 0.5}",
+    ),
+]
+
+
+class ExactTimes(Section):
+    """Estimates are the true run times, each times a factor of its own."""
+
+    bare: ClassVar[str] = "factor"
+    factor: FactorLaw = Field(description="law of the factor")
+
+
+Estimates = Annotated[
+    Literal["exact", "trace"] | ExactTimes,
+    Tagged(
+        "exact",
+        "trace",
+        exact_times=ExactTimes,
+        example="exact or {exact_times: {lognormal: {median: 1.5, sigma: 1}}}",
+    ),
+]
+
+
+class Workload(Section):
+    """A trace or a generator, then transforms in the order written."""
+
+    alternatives: ClassVar[tuple[tuple[str, ...], ...]] = (("trace", "synthetic"),)
+
+    trace: Trace | None = Field(default=None, description="a job trace in a file")
+    synthetic: Synthetic | None = Field(default=None, description="jobs drawn from a fitted model")
+    transforms: tuple[Transform, ...] = Field(
+        default=(), description="changes, in the order written"
+    )
+    estimates: Estimates = Field(
+        default="exact", description="what schedulers are told of run times"
+    )
