@@ -1,0 +1,122 @@
+"""Columns of text into numbers and times: all at once, value by value only where that fails."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+# What tools write where they have nothing to say; compared in lower case.
+MISSING = ("", "nan", "null", "none", "na", "n/a", "nat", "unknown")
+_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+_ZONE = re.compile(r"(Z|[+-]\d\d(?::?\d\d)?)$")
+
+
+def as_text(column: Any) -> Any:
+    """Any pyarrow column as an array of strings, blank where it has nothing."""
+    column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if not pa.types.is_string(column.type):
+        column = pc.cast(column, pa.string())
+    return column if column.null_count == 0 else pc.fill_null(column, "")
+
+
+def as_numbers(column: Any) -> tuple[Array, Mask]:
+    """Floats, NaN where there is nothing; and where there is something that is no number."""
+    wrong = np.zeros(len(column), bool)
+    if pa.types.is_string(column.type):
+        column, wrong = _cast(column, pa.float64(), lambda text: _fits(text, _NUMBER))
+    return _floats(pc.cast(column, pa.float64(), safe=False)), wrong
+
+
+def zone_of(text: Any) -> timedelta | None:
+    """The UTC offset stated by the first time in a column; None if it states none."""
+    sample = (value.strip() for value in text.slice(0, 1000).to_pylist())
+    first = next((value for value in sample if value.lower() not in MISSING), "")
+    match = _ZONE.search(first) if ":" in first else None
+    if match is None:
+        return None
+    if match[1] == "Z":
+        return timedelta(0)
+    digits = match[1][1:].replace(":", "").ljust(4, "0")
+    size = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
+    return -size if match[1][0] == "-" else size
+
+
+def as_times_s(column: Any, *, zoned: bool) -> tuple[Array, Mask]:
+    """Seconds since 1970 (UTC if ``zoned``, else as they stand); and where there is no time."""
+    wrong = np.zeros(len(column), bool)
+    if pa.types.is_string(column.type):
+        kind = pa.timestamp("us", "UTC") if zoned else pa.timestamp("us")
+        column, wrong = _cast(column, kind, lambda text: _castable(text, kind))
+    micros = pc.cast(column, pa.timestamp("us", column.type.tz), safe=False)
+    return _floats(pc.cast(pc.cast(micros, pa.int64()), pa.float64(), safe=False)) / 1e6, wrong
+
+
+def each_distinct(text: Any, parse: Callable[[str], float]) -> tuple[Array, Mask]:
+    """Floats by ``parse``, called once for each distinct text; and where it raised ValueError."""
+    coded = text.dictionary_encode()
+    values = np.empty(len(coded.dictionary), np.float64)
+    wrong = np.zeros(len(values), bool)
+    for i, value in enumerate(coded.dictionary.to_pylist()):
+        try:
+            values[i] = parse(value.strip())
+        except (ValueError, OverflowError):
+            values[i], wrong[i] = np.nan, True
+    codes = coded.indices.to_numpy(zero_copy_only=False)
+    return values[codes], wrong[codes]
+
+
+def as_categorical(text: Any) -> pd.Categorical:
+    """Strings as a pandas categorical, categories in alphabetical order."""
+    coded = text.dictionary_encode()
+    names = np.asarray(coded.dictionary.to_pylist(), object)
+    order = np.argsort(names, kind="stable")
+    rank = np.empty(len(names), np.int32)
+    rank[order] = np.arange(len(names))
+    codes = rank[coded.indices.to_numpy(zero_copy_only=False)]
+    return pd.Categorical.from_codes(codes, categories=pd.Index(names[order], dtype="str"))
+
+
+def _cast(text: Any, kind: Any, fits: Callable[[Any], Any]) -> tuple[Any, Mask]:
+    """Text cast to ``kind``; if some of it cannot be, ``fits`` says what can."""
+    try:
+        return pc.cast(text, kind), np.zeros(len(text), bool)
+    except pa.ArrowInvalid:
+        text = pc.utf8_trim_whitespace(text)
+    missing = pc.is_in(pc.utf8_lower(text), pa.array(MISSING))
+    text = pc.if_else(missing, None, text)
+    good = fits(text)
+    wrong = ~np.asarray(good.to_numpy(zero_copy_only=False), bool)
+    return pc.cast(pc.if_else(good, text, None), kind), wrong
+
+
+def _fits(text: Any, pattern: str) -> Any:
+    return pc.fill_null(pc.match_substring_regex(text, pattern), True)
+
+
+def _castable(text: Any, kind: Any) -> Any:
+    """Which values can be cast, by halving: quick where few cannot."""
+    try:
+        pc.cast(text, kind)
+        return pa.array(np.ones(len(text), bool))
+    except pa.ArrowInvalid:
+        if len(text) == 1:
+            return pa.array([False])
+        half = len(text) // 2
+        return pa.concat_arrays([_castable(text[:half], kind), _castable(text[half:], kind)])
+
+
+def _floats(column: Any) -> Array:
+    return np.asarray(column.to_numpy(zero_copy_only=False), np.float64)
