@@ -102,6 +102,23 @@ WORKLOAD = _table(
     ],
 )
 
+# What the columns of a foreign trace can be mapped to -> our column, and the factor to SI.
+# A job's duration is also told by ``start_s`` and ``end_s``.
+_TIME_UNITS = (("s", 1.0), ("ms", 1e-3), ("us", 1e-6), ("ns", 1e-9), ("min", 60.0), ("h", 3600.0))
+_MEMORY_UNITS = (
+    *(("kb", 1e3), ("mb", 1e6), ("gb", 1e9), ("tb", 1e12)),
+    *(("kib", 2.0**10), ("mib", 2.0**20), ("gib", 2.0**30), ("tib", 2.0**40)),
+)
+TRACE_COLUMNS: dict[str, tuple[str, float]] = {
+    **{name: (name, 1.0) for name in WORKLOAD.names()},
+    **{
+        f"{what}_{unit}": (f"{what}_s", factor)
+        for what in ("submit", "start", "end", "run", "estimate")
+        for unit, factor in _TIME_UNITS
+    },
+    **{f"memory_{unit}": ("memory_bytes", factor) for unit, factor in _MEMORY_UNITS},
+}
+
 JOBS = _table(
     "jobs",
     "one row per job in queue order",

@@ -50,11 +50,11 @@ def trace_format(name: str) -> str:
 
 
 def job_column(name: str) -> str:
-    """A column of the job table."""
-    from twin.tables import WORKLOAD
+    """A column of the job table, or one that is turned into it, such as ``submit_us``."""
+    from twin.tables import TRACE_COLUMNS
 
-    if name not in WORKLOAD.names():
-        hint = did_you_mean(name, WORKLOAD.names(), most=20)
+    if name not in TRACE_COLUMNS:
+        hint = did_you_mean(name, TRACE_COLUMNS, most=20)
         raise ValueError(f"unknown column {name!r}; {hint}")
     return name
 
