@@ -1,68 +1,100 @@
 """Names that are explained elsewhere: catalog parts, policies, trace formats, columns.
 
 What they need is imported when the first such name is met, so that reading the schema stays
-quick. Each function returns the name, or says what is wrong with it and what would do.
+quick.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from twin.errors import CatalogError, PolicyError, did_you_mean
-from twin.scenario.section import fault
+from pydantic import GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+
+from twin.errors import PolicyError, did_you_mean
+from twin.scenario.forms import Form
+from twin.scenario.section import fault, found
 
 
-def gpu(name: str) -> str:
-    """A GPU type of the catalog."""
-    return _part("gpu", name)
+@dataclass(frozen=True)
+class KnownName(Form):
+    """Marks text that must be one of the names known elsewhere.
+
+    Parameters
+    ----------
+    noun : str
+        What it names, for messages.
+    names : callable
+        The names known now.
+    also : tuple of str
+        Further names, taken without asking.
+    """
+
+    noun: str
+    names: Callable[[], list[str]]
+    also: tuple[str, ...] = ()
+
+    def read(self, data: Any) -> str:
+        if not isinstance(data, str):
+            raise ValueError(f"expected the name of a {self.noun}, found {found(data)}")
+        if data in self.also:
+            return data
+        known = [*self.also, *self.names()]
+        if data not in known:
+            hint = did_you_mean(data, known, most=40)
+            raise ValueError(f"unknown {self.noun} {found(data)}; {hint}")
+        return data
+
+    def write(self, value: str) -> str:
+        return value
+
+    def schema(self, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"enum": [*self.also, *self.names()]}
 
 
-def node(name: str) -> str:
-    """A node type of the catalog."""
-    return _part("node", name)
+def gpus() -> list[str]:
+    """GPU types of the catalog."""
+    return _parts("gpus")
 
 
-def switch(name: str) -> str:
-    """A switch of the catalog."""
-    return _part("switch", name)
+def nodes() -> list[str]:
+    """Node types of the catalog."""
+    return _parts("nodes")
 
 
-def _part(kind: str, name: str) -> str:
+def switches() -> list[str]:
+    """Switches of the catalog."""
+    return _parts("switches")
+
+
+def _parts(kind: str) -> list[str]:
     from twin.catalog import parts
 
-    try:
-        getattr(parts, kind)(name)
-    except CatalogError as error:
-        raise ValueError(str(error)) from None
-    return name
+    return parts.names(kind)
 
 
-def trace_format(name: str) -> str:
-    """A format that a trace reader is registered for, or ``auto``."""
+def trace_formats() -> list[str]:
+    """Formats that a trace reader is registered for."""
     from twin.registry import READERS
 
-    if name != "auto":
-        try:
-            READERS.get(name)
-        except PolicyError as error:
-            raise ValueError(str(error)) from None
-    return name
+    return READERS.names()
 
 
-def job_column(name: str) -> str:
-    """A column of the job table, or one that is turned into it, such as ``submit_us``."""
+def job_columns() -> list[str]:
+    """Columns of the job table, and others that are turned into them, such as ``submit_us``."""
     from twin.tables import TRACE_COLUMNS
 
-    if name not in TRACE_COLUMNS:
-        hint = did_you_mean(name, TRACE_COLUMNS, most=20)
-        raise ValueError(f"unknown column {name!r}; {hint}")
-    return name
+    return list(TRACE_COLUMNS)
 
 
 def policy(kind: str, name: str, options: dict[str, Any]) -> None:
     """A registered policy and options that it takes; the error lies at the option at fault."""
     from twin import registry
 
+    if len(name) > 100:
+        raise fault(f"{found(name)} is too long to be a name", name)
     try:
         registry.POLICY_KINDS[kind].get(name)
     except PolicyError as error:

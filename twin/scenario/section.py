@@ -10,11 +10,13 @@ from typing import Any, ClassVar, Self
 from pydantic import (
     BaseModel,
     ConfigDict,
+    GetJsonSchemaHandler,
     ModelWrapValidatorHandler,
     ValidationError,
     model_validator,
 )
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError
 
 from twin.errors import did_you_mean
 
@@ -66,7 +68,7 @@ class Section(BaseModel):
     bare: ClassVar[str] = ""
 
     @classmethod
-    def keys(cls) -> list[str]:
+    def yaml_keys(cls) -> list[str]:
         """The keys that this mapping may have in YAML."""
         return [cls.key_of(name) for name in cls.model_fields]
 
@@ -74,6 +76,19 @@ class Section(BaseModel):
     def key_of(cls, field: str) -> str:
         """The key in YAML of a field."""
         return cls.model_fields[field].alias or field
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        schema = handler(core_schema)
+        if cls.shorthand:
+            definition = handler.resolve_ref_schema(schema)
+            whole = dict(definition)
+            text = whole["properties"][cls.key_of(cls.shorthand)]
+            definition.clear()
+            definition["anyOf"] = [text, whole]
+        return schema
 
     @model_validator(mode="wrap")
     @classmethod
@@ -91,12 +106,12 @@ class Section(BaseModel):
     def _explain(cls, error: Any) -> str:
         kind, loc = error["type"], error["loc"]
         if kind == "extra_forbidden" and len(loc) == 1:
-            return f"unknown key {found(loc[0])}; {did_you_mean(str(loc[0]), cls.keys())}"
+            return f"unknown key {found(loc[0])}; {did_you_mean(str(loc[0]), cls.yaml_keys())}"
         if kind == "missing" and len(loc) == 1:
             info = next(i for i in cls.model_fields.values() if i.alias == loc[0])
             return f"missing; give {info.description}"
         if kind in ("model_type", "model_attributes_type") and not loc:
-            keys = ", ".join(cls.keys())
+            keys = ", ".join(cls.yaml_keys())
             return f"expected a mapping with the keys {keys}; found {found(error['input'])}"
         return explain(error)
 

@@ -6,16 +6,17 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from twin.errors import did_you_mean
 from twin.scenario import check
+from twin.scenario.check import KnownName
 from twin.scenario.quantities import Count, FilePath, GpusPerNode, Name, PositiveWatts
 from twin.scenario.section import Section
 
-GpuName = Annotated[str, AfterValidator(check.gpu)]
-NodeName = Annotated[str, AfterValidator(check.node)]
-SwitchName = Annotated[str, AfterValidator(check.switch)]
+GpuName = Annotated[str, KnownName("GPU", check.gpus)]
+NodeName = Annotated[str, KnownName("node", check.nodes)]
+SwitchName = Annotated[str, KnownName("switch", check.switches)]
 
 
 class NodeRef(Section):
@@ -71,7 +72,9 @@ class NodeList(Section):
     """Nodes one by one from a file, as published with a trace."""
 
     path: FilePath = Field(description="the file of the nodes")
-    format: str = Field(default="auto", description="its format")
+    format: Literal["auto", "alibaba-2020", "alibaba-2023", "alibaba-2026", "generic"] = Field(
+        default="auto", description="its format; auto goes by the columns"
+    )
 
 
 class Site(Section):

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from twin.scenario import check
+from twin.scenario.check import KnownName
 from twin.scenario.distributions import DurationLaw, FactorLaw
 from twin.scenario.forms import Tagged
 from twin.scenario.quantities import (
@@ -23,8 +24,8 @@ from twin.scenario.quantities import (
 )
 from twin.scenario.section import Section
 
-TraceFormat = Annotated[str, AfterValidator(check.trace_format)]
-JobColumn = Annotated[str, AfterValidator(check.job_column)]
+TraceFormat = Annotated[str, KnownName("trace format", check.trace_formats, also=("auto",))]
+JobColumn = Annotated[str, KnownName("column", check.job_columns)]
 
 
 class Trace(Section):
@@ -43,7 +44,7 @@ class Trace(Section):
 
     @model_validator(mode="after")
     def _columns_are_heeded(self) -> Self:
-        if self.columns and self.format != "generic":
+        if self.columns and self.format not in ("auto", "generic"):
             raise ValueError(f"columns are for format generic; {self.format!r} has its own")
         return self
 
