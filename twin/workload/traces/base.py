@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast
 
+import numpy as np
+
 from twin.errors import PolicyError, TraceError
 from twin.registry import READERS
 from twin.workload.jobs import Workload
@@ -76,7 +78,9 @@ def read_trace(
     except PolicyError as error:
         raise TraceError(f"{path}: {error}".replace("reader", "format", 1)) from None
     try:
-        return cast(Workload, read(Source(path, on_bad_row == "skip", columns)))
+        # Values beyond reason become inf or NaN on the way, and bad rows at the end.
+        with np.errstate(over="ignore", invalid="ignore"):
+            return cast(Workload, read(Source(path, on_bad_row == "skip", columns)))
     except MemoryError:
         raise TraceError(
             f"{path}: too large for this machine's memory; cut the trace first"

@@ -22,14 +22,38 @@ _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 _ZONE = re.compile(r"(Z|[+-]\d\d(?::?\d\d)?)$")
 
 
-def as_text(column: Any) -> Any:
-    """Any pyarrow column as an array of strings, blank where it has nothing."""
+def as_array(column: Any) -> Any:
+    """A pyarrow column in one piece; text and dates in one type each."""
     column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
+    if pa.types.is_large_string(column.type) or pa.types.is_string_view(column.type):
+        return pc.cast(column, pa.string())
+    if pa.types.is_date(column.type):
+        return pc.cast(column, pa.timestamp("s"))
+    return column
+
+
+def as_text(column: Any) -> Any:
+    """Any pyarrow column as an array of strings, blank where it has nothing."""
+    column = as_array(column)
     if not pa.types.is_string(column.type):
         column = pc.cast(column, pa.string())
     return column if column.null_count == 0 else pc.fill_null(column, "")
+
+
+def holds_numbers(column: Any) -> bool:
+    """Whether a column holds numbers: by its type, or by the first text in it."""
+    if not pa.types.is_string(column.type):
+        return not pa.types.is_timestamp(column.type)
+    first = _first_value(column)
+    return re.fullmatch(_NUMBER.strip("^$"), first) is not None
+
+
+def is_blank(text: Any) -> Mask:
+    """Where a text column has nothing, or a word for nothing."""
+    low = pc.utf8_lower(pc.utf8_trim_whitespace(text))
+    return np.asarray(pc.is_in(low, pa.array(MISSING)).to_numpy(zero_copy_only=False), bool)
 
 
 def as_numbers(column: Any) -> tuple[Array, Mask]:
@@ -42,8 +66,7 @@ def as_numbers(column: Any) -> tuple[Array, Mask]:
 
 def zone_of(text: Any) -> timedelta | None:
     """The UTC offset stated by the first time in a column; None if it states none."""
-    sample = (value.strip() for value in text.slice(0, 1000).to_pylist())
-    first = next((value for value in sample if value.lower() not in MISSING), "")
+    first = _first_value(text)
     match = _ZONE.search(first) if ":" in first else None
     if match is None:
         return None
@@ -87,6 +110,12 @@ def as_categorical(text: Any) -> pd.Categorical:
     rank[order] = np.arange(len(names))
     codes = rank[coded.indices.to_numpy(zero_copy_only=False)]
     return pd.Categorical.from_codes(codes, categories=pd.Index(names[order], dtype="str"))
+
+
+def _first_value(text: Any) -> str:
+    """The first of a thousand texts that says anything."""
+    sample = (str(value or "").strip() for value in text.slice(0, 1000).to_pylist())
+    return next((value for value in sample if value.lower() not in MISSING), "")
 
 
 def _cast(text: Any, kind: Any, fits: Callable[[Any], Any]) -> tuple[Any, Mask]:

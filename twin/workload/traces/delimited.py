@@ -19,22 +19,29 @@ from twin.workload.traces.rows import Rows
 Lines = NDArray[np.int64]
 
 
-def read_delimited(
+def read_delimited(path: Path, **options: Any) -> Rows:
+    """The rows of a text file; options as `delimited_rows` takes them."""
+    return delimited_rows(path, read_text(path), **options)
+
+
+def delimited_rows(
     path: Path,
+    text: bytearray,
     *,
     skip_bad: bool,
     wanted: Sequence[str] | None = None,
     names: Sequence[str] | None = None,
     delimiter: str = ",",
     quote: str | None = '"',
-    prepare: Callable[[bytearray], bytearray] = lambda text: text,
 ) -> Rows:
-    """The rows of a text file, every column as text.
+    """The rows of a text, every column as text.
 
     Parameters
     ----------
     path : Path
-        Plain or gzip text in UTF-8.
+        Where it comes from, for messages.
+    text : bytearray
+        UTF-8, as `read_text` gives it; blank lines do not count as rows.
     skip_bad : bool
         Leave out rows with the wrong number of fields, rather than stop at the first.
     wanted : sequence of str, optional
@@ -43,15 +50,12 @@ def read_delimited(
         The columns of a file without a header; by default the first line names them.
     delimiter, quote : str
         One character each; ``quote=None`` takes quotes literally.
-    prepare : callable
-        Turns the text into proper columns without changing its number of lines.
 
     Raises
     ------
     TraceError
-        If the file cannot be read, has no rows, or is not made of columns.
+        If it has no rows, or is not made of columns.
     """
-    text = prepare(read_text(path))
     header = list(names) if names else _header(path, text, delimiter)
     misshapen: dict[int, str] = {}
 
@@ -100,7 +104,7 @@ def read_delimited(
     if misshapen:
         lines = _filled_lines(text)
         at_line = {int(lines[number - 1]): what for number, what in misshapen.items()}
-    return Rows(path, table, skip_bad, place, "line", at_line)
+    return Rows(path, table, skip_bad, place, "line", at_line, header)
 
 
 def _header(path: Path, text: bytearray, delimiter: str) -> list[str]:

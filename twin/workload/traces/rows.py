@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,11 +18,14 @@ from twin.workload.jobs import Intake, Workload, job_table
 from twin.workload.traces.convert import (
     Array,
     Mask,
+    as_array,
     as_categorical,
     as_numbers,
     as_text,
     as_times_s,
     each_distinct,
+    holds_numbers,
+    is_blank,
     zone_of,
 )
 
@@ -55,6 +58,8 @@ class Rows:
         What `place` counts: ``line``, ``row`` or ``entry``.
     misshapen : dict
         Place -> what is wrong, for rows that did not make it into the table.
+    names : sequence of str
+        All columns of the file, read or not.
     """
 
     path: Path
@@ -63,6 +68,7 @@ class Rows:
     place: Callable[[NDArray[np.int64]], NDArray[np.int64]] = lambda rows: rows + 1
     place_word: str = "row"
     misshapen: dict[int, str] = field(default_factory=dict)
+    names: Sequence[str] = ()
     notes: list[str] = field(default_factory=list)
     utc_offset: timedelta | None = None  # of the zone that the times are stated in, if any
 
@@ -71,7 +77,8 @@ class Rows:
         self._what: list[tuple[str, tuple[str, ...]]] = [("", ())]
         self._left_out = np.zeros(len(self), bool)
         self._dropped: dict[str, int] = {}
-        self._timed = ""  # the first column of times, which says whether there is a zone
+        self.names = self.names or self.table.column_names
+        self.timed = ""  # the first column of times, which says whether there is a zone
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -83,7 +90,7 @@ class Rows:
         """Refuse a file that lacks one of these columns."""
         absent = [name for name in names if name not in self]
         if absent:
-            found = ", ".join(self.table.column_names[:30])
+            found = ", ".join(self.names[:30])
             advice = f"; {hint}" if hint else ""
             raise TraceError(f"{self.path}: no column {', '.join(absent)}; found {found}{advice}")
 
@@ -97,11 +104,22 @@ class Rows:
         """A column as floats, NaN where it is blank; what is no number, or not finite, is bad."""
         try:
             values, wrong = as_numbers(self._column(name))
-        except pa.ArrowInvalid:
+            values = values if values.flags.writeable else values.copy()
+        except pa.ArrowException:
             raise TraceError(f"{self.path}: column {name} does not hold numbers") from None
         self.refuse(wrong, "not a number", name)
-        self.refuse(np.isinf(values), "not a finite number", name)
+        infinite = np.isinf(values)
+        self.refuse(infinite, "not a finite number", name)
+        values[infinite] = np.nan
         return values
+
+    def blank(self, name: str) -> Mask:
+        """Where a column has nothing, or a word for nothing."""
+        return is_blank(self.text(name))
+
+    def holds_numbers(self, name: str) -> bool:
+        """Whether a column holds numbers, going by its first value."""
+        return holds_numbers(self._column(name))
 
     def times_s(self, name: str) -> Array:
         """A column of dates and times as seconds since 1970, NaN where it is blank.
@@ -128,17 +146,13 @@ class Rows:
         return values
 
     def _column(self, name: str) -> Any:
-        column = self.table.column(name)
-        column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-        return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+        return as_array(self.table.column(name))
 
     def _set_zone(self, name: str, offset: timedelta | None) -> None:
-        if self._timed and (self.utc_offset is None) != (offset is None):
-            raise TraceError(
-                f"{self.path}: only one of {self._timed} and {name} states a time zone"
-            )
-        if not self._timed:
-            self._timed, self.utc_offset = name, offset
+        if self.timed and (self.utc_offset is None) != (offset is None):
+            raise TraceError(f"{self.path}: only one of {self.timed} and {name} states a time zone")
+        if not self.timed:
+            self.timed, self.utc_offset = name, offset
 
     # -- verdicts --------------------------------------------------------------------------------
 
@@ -150,10 +164,14 @@ class Rows:
 
     def drop(self, rows: Mask, cause: str) -> None:
         """Leave rows out and count them under ``cause``, unless they were left out before."""
-        fresh = rows & ~self._left_out
-        if fresh.any():
-            self._dropped[cause] = self._dropped.get(cause, 0) + int(fresh.sum())
-            self._left_out |= fresh
+        fresh = int((rows & ~self._left_out).sum())
+        if fresh:
+            self._dropped[cause] = self._dropped.get(cause, 0) + fresh
+            self.pass_over(rows)
+
+    def pass_over(self, rows: Mask) -> None:
+        """Leave rows out that are no jobs at all: not counted, not examined."""
+        self._left_out |= rows
 
     def note(self, text: str) -> None:
         """Record an assumption for the report."""
@@ -177,7 +195,7 @@ class Rows:
             Column of `twin.tables.WORKLOAD` -> (n_row,) floats, or strings as a pyarrow array;
             ``submit_s``, ``run_s`` and ``gpus`` at least.
         shown : mapping
-            For those, the file's column to quote in messages.
+            For those, the file's columns to quote in messages, joined by a comma and a blank.
         epoch : datetime or None
             Calendar time of submit_s = 0 as given here, if there is one.
 
@@ -190,8 +208,8 @@ class Rows:
         if "job_id" not in made:
             made["job_id"] = pc.cast(pa.array(np.arange(1, len(self) + 1)), pa.string())
         self._check(made, shown)
-        skipped, n_skipped = self._skipped()
-        keep = ~self._left_out & (self._reason == 0)
+        skipped, n_skipped = self.verdict()
+        keep = self.kept()
         if not keep.any():
             counts = [f"{n} {cause}" for cause, n in self._dropped.items()]
             counts += [f"{n_skipped} bad"] if n_skipped else []
@@ -223,18 +241,20 @@ class Rows:
     def _check(self, made: dict[str, Any], shown: Mapping[str, str]) -> None:
         """What must hold for every job, whatever the format."""
         submit_s, run_s, gpus = made["submit_s"], made["run_s"], made["gpus"]
-        submit, run, size = shown["submit_s"], shown["run_s"], shown["gpus"]
+        submit, run, size = (shown[name].split(", ") for name in ("submit_s", "run_s", "gpus"))
         with np.errstate(invalid="ignore"):
-            self.refuse(np.isnan(submit_s), "no submit time", submit)
-            self.refuse(np.abs(submit_s) > MAX_TIME_S, "a submit time beyond the year 5000", submit)
-            self.refuse(np.isnan(run_s), "no duration", *run.split(", "))
-            self.refuse(run_s < 0, "a negative duration", *run.split(", "))
-            self.refuse(run_s > MAX_RUN_S, "a duration of more than 100 years", *run.split(", "))
-            self.refuse(np.isnan(gpus), "no number of GPUs", size)
-            self.refuse(gpus == 0, "zero GPUs", size)
-            self.refuse(gpus < 0, "a negative number of GPUs", size)
-            self.refuse(gpus != np.floor(gpus), "not a whole number of GPUs", size)
-            self.refuse(gpus > MAX_GPUS, f"more than {MAX_GPUS:,} GPUs", size)
+            self.refuse(np.isnan(submit_s), "no submit time", *submit)
+            self.refuse(
+                np.abs(submit_s) > MAX_TIME_S, "a submit time beyond the year 5000", *submit
+            )
+            self.refuse(np.isnan(run_s), "no duration", *run)
+            self.refuse(run_s < 0, "a negative duration", *run)
+            self.refuse(run_s > MAX_RUN_S, "a duration of more than 100 years", *run)
+            self.refuse(np.isnan(gpus), "no number of GPUs", *size)
+            self.refuse(gpus == 0, "zero GPUs", *size)
+            self.refuse(gpus < 0, "a negative number of GPUs", *size)
+            self.refuse(gpus != np.floor(gpus), "not a whole number of GPUs", *size)
+            self.refuse(gpus > MAX_GPUS, f"more than {MAX_GPUS:,} GPUs", *size)
             for name, default in (("nodes", 0.0), ("priority", 0.0)):
                 if name in made:
                     values = made[name] = np.nan_to_num(made[name], nan=default, posinf=np.inf)
@@ -242,13 +262,19 @@ class Rows:
                     self.refuse(wrong, f"not a whole number for {name}", shown.get(name, name))
             for name in ("nodes", "cpus", "memory_bytes", "estimate_s"):
                 if name in made:
-                    self.refuse(made[name] < 0, f"a negative {name}", shown.get(name, name))
+                    wrong = (made[name] < 0) | np.isinf(made[name])
+                    self.refuse(wrong, f"{name} below zero or too large", shown.get(name, name))
             if "gpu_fraction" in made:
                 share = made["gpu_fraction"] = np.nan_to_num(made["gpu_fraction"], nan=1.0)
                 seen = shown.get("gpu_fraction", "gpu_fraction")
                 self.refuse((share <= 0) | (share > 1), "a share of a GPU outside (0, 1]", seen)
 
-    def _skipped(self) -> tuple[list[str], int]:
+    def kept(self) -> Mask:
+        """Rows that are neither bad nor left out."""
+        good: Mask = ~self._left_out & (self._reason == 0)
+        return good
+
+    def verdict(self) -> tuple[list[str], int]:
         """One line for each of the first bad rows, and their number; raises unless skipping."""
         bad = np.flatnonzero((self._reason > 0) & ~self._left_out)
         count = len(bad) + len(self.misshapen)
@@ -285,7 +311,7 @@ def local_epoch(rows: Rows) -> datetime:
     """Calendar time of second 0 of `Rows.times_s`: 1970 in the file's own zone."""
     if rows.utc_offset is not None:
         hours = rows.utc_offset.total_seconds() / 3600
-        rows.note(f"calendar times are those of UTC{hours:+g}")
+        rows.note(f"Calendar times are those of UTC{hours:+g}.")
     return datetime(1970, 1, 1) + (rows.utc_offset or timedelta(0))
 
 
