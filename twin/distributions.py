@@ -76,10 +76,10 @@ class Exponential(Distribution):
         return self.mean_
 
     def cdf(self, x: ArrayLike) -> Array:
-        return -np.expm1(-np.maximum(np.asarray(x, float), 0.0) / self.mean_)
+        return np.asarray(-np.expm1(-np.maximum(np.asarray(x, float), 0.0) / self.mean_), float)
 
     def quantile(self, p: ArrayLike) -> Array:
-        return -self.mean_ * np.log1p(-np.asarray(p, float))
+        return np.asarray(-self.mean_ * np.log1p(-np.asarray(p, float)), float)
 
 
 @dataclass(frozen=True)
@@ -102,10 +102,12 @@ class Weibull(Distribution):
         return self.mean_
 
     def cdf(self, x: ArrayLike) -> Array:
-        return -np.expm1(-((np.maximum(np.asarray(x, float), 0.0) / self.scale) ** self.shape))
+        hazard = (np.maximum(np.asarray(x, float), 0.0) / self.scale) ** self.shape
+        return np.asarray(-np.expm1(-hazard), float)
 
     def quantile(self, p: ArrayLike) -> Array:
-        return self.scale * (-np.log1p(-np.asarray(p, float))) ** (1 / self.shape)
+        hazard = -np.log1p(-np.asarray(p, float))
+        return np.asarray(self.scale * hazard ** (1 / self.shape), float)
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,9 @@ class Gamma(Distribution):
         from scipy.special import gammainc
 
         scale = self.mean_ / self.shape
-        return np.asarray(gammainc(self.shape, np.maximum(np.asarray(x, float), 0.0) / scale), float)
+        return np.asarray(
+            gammainc(self.shape, np.maximum(np.asarray(x, float), 0.0) / scale), float
+        )
 
     def quantile(self, p: ArrayLike) -> Array:
         from scipy.special import gammaincinv
@@ -219,7 +223,8 @@ class Choice(Distribution):
 
     def cdf(self, x: ArrayLike) -> Array:
         steps = np.concatenate([[0.0], np.cumsum(self.probabilities)])
-        return steps[np.searchsorted(self.values, np.asarray(x, float), side="right")]
+        below = np.searchsorted(self.values, np.asarray(x, float), side="right")
+        return np.asarray(steps[below], float)
 
     def quantile(self, p: ArrayLike) -> Array:
         steps = np.cumsum(self.probabilities)
@@ -252,11 +257,13 @@ class Empirical(Distribution):
         below = np.clip(np.searchsorted(values, x, side="right") - 1, 0, len(values) - 2)
         width = values[below + 1] - values[below]
         part = np.divide(x - values[below], width, out=np.ones_like(x), where=width > 0)
-        return np.where(x < values[0], 0.0, np.where(x >= values[-1], 1.0, grid[below] + part * grid[1]))
+        return np.where(
+            x < values[0], 0.0, np.where(x >= values[-1], 1.0, grid[below] + part * grid[1])
+        )
 
     def quantile(self, p: ArrayLike) -> Array:
         grid = np.linspace(0, 1, len(self.quantiles))
-        return np.interp(np.asarray(p, float), grid, np.asarray(self.quantiles, float))
+        return np.asarray(np.interp(np.asarray(p, float), grid, self.quantiles), float)
 
 
 @dataclass(frozen=True)
@@ -289,4 +296,6 @@ class Truncated(Distribution):
 
     def quantile(self, p: ArrayLike) -> Array:
         start = float(self.law.cdf(self.low))
-        return np.clip(self.law.quantile(start + np.asarray(p, float) * self._mass), self.low, self.high)
+        return np.clip(
+            self.law.quantile(start + np.asarray(p, float) * self._mass), self.low, self.high
+        )

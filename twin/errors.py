@@ -1,4 +1,4 @@
-"""Everything that can go wrong, as a tree. The user sees one message; ``--debug`` adds the traceback.
+"""All that can go wrong, as a tree. The user sees one message; ``--debug`` adds the traceback.
 
 ::
 
@@ -12,7 +12,7 @@
     │   └── ResultError       a run directory that is missing, incomplete or from another version
     ├── DomainError           a physical model asked outside the range where it holds
     ├── StorageError          results that could not be written (disk full, no permission)
-    └── InvariantError        a broken balance inside: GPU-time, energy or money; a bug, please report
+    └── InvariantError        a broken balance inside (GPU-time, energy, money): a bug
 """
 
 from __future__ import annotations
@@ -100,6 +100,8 @@ def did_you_mean(name: str, known: Iterable[str], *, most: int = 12) -> str:
     """
     names = sorted(known)
     near = get_close_matches(name, names, n=1, cutoff=0.6)
-    listed = ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+    listed = ", ".join(names[:most]) + (
+        f" and {len(names) - most} more" if len(names) > most else ""
+    )
     hint = f"did you mean {near[0]!r}? " if near else ""
     return f"{hint}Known: {listed}" if names else f"{hint}None are known"

@@ -49,7 +49,9 @@ class Registry(Generic[T]):
         """Enter ``entry`` under ``name``; a name can be taken once."""
         taken = self._entries.get(name)
         if taken is not None and _origin(taken) != _origin(entry):
-            raise PolicyError(f"the {self.singular} name {name!r} is already taken by {_origin(taken)}")
+            raise PolicyError(
+                f"the {self.singular} name {name!r} is already taken by {_origin(taken)}"
+            )
         self._entries[name] = entry
 
     def names(self) -> list[str]:

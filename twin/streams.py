@@ -29,7 +29,7 @@ def stream(seed: int, name: str) -> np.random.Generator:
 
     Notes
     -----
-    The name enters by its BLAKE2b digest, not by Python's ``hash``, which differs between processes.
+    The name enters by its BLAKE2b digest: Python's ``hash`` differs between processes.
     """
     key = int.from_bytes(blake2b(name.encode(), digest_size=16).digest(), "big")
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, key])))

@@ -63,9 +63,11 @@ GPU_TIME_SHARES: tuple[Share, ...] = (
     Share(
         "stranded",
         "stranded",
-        "free while work waits (fragmentation, reservation), or inside a job's nodes and not asked for",
+        "free while work waits (fragmentation, reservation), or held and not asked for",
     ),
-    Share("startup", "start-up", "allocated: container, framework and data loading before first work"),
+    Share(
+        "startup", "start-up", "allocated: container, framework and data loading before first work"
+    ),
     Share("restart", "restart", "allocated: the same again after an interruption"),
     Share("checkpoint", "checkpoint", "allocated: stalled while state is written"),
     Share("lost", "lost", "work done and rolled back"),
@@ -164,7 +166,12 @@ INCIDENTS = _table(
         ("component", "category", "", "class of the part"),
         ("component_id", "int64", "", "id of the part within its class"),
         ("domain", "string", "", "failure domain"),
-        ("kind", "category", "", "fail_stop, slow, silent, degraded, maintenance, cap, breaker, thermal"),
+        (
+            "kind",
+            "category",
+            "",
+            "fail_stop, slow, silent, degraded, maintenance, cap, breaker, thermal",
+        ),
         ("gpus_down", "int64", "", "GPUs taken down"),
         ("gpus_idled", "int64", "", "healthy GPUs idled in the gangs it hit"),
         ("nodes_hit", "int64", "", "nodes hit"),
@@ -210,6 +217,7 @@ DOMAINS = _table(
 )
 
 RUN_TABLES: tuple[Table, ...] = (JOBS, ALLOCATIONS, INCIDENTS, TIMELINE, DOMAINS)
+
 
 # Headline figures of a run: key in summary.json (dotted), label, unit, and whether less is better.
 @dataclass(frozen=True)

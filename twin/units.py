@@ -85,7 +85,11 @@ def _units(dimension: Dimension) -> dict[str, float]:
         return {"USD/kWh": 1 / 3.6e6, "USD/MWh": 1 / 3.6e9, "USD/J": 1.0}
     if dimension is MONEY_PER_TIME:
         return {f"USD/{unit}": 1 / size for unit, size in _TIME_UNITS.items()}
-    return {f"{per}{unit}": 1 / size for unit, size in _TIME_UNITS.items() for per in ("per ", "/", "1/")}
+    return {
+        f"{per}{unit}": 1 / size
+        for unit, size in _TIME_UNITS.items()
+        for per in ("per ", "/", "1/")
+    }
 
 
 _QUANTITY = re.compile(r"\s*([+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*\Z")
@@ -128,7 +132,9 @@ def parse_quantity(text: object, dimension: Dimension) -> float:
         other = next((d for d in DIMENSIONS if unit in _units(d)), None)
         if other is not None:
             raise UnitError(f"{_short(text)} is {other.name}, not {dimension.name}; {example}")
-        raise UnitError(f"unknown unit {_short(unit)} for {dimension.name}; {did_you_mean(unit, units)}")
+        raise UnitError(
+            f"unknown unit {_short(unit)} for {dimension.name}; {did_you_mean(unit, units)}"
+        )
     return number * factor
 
 
@@ -196,4 +202,8 @@ def format_quantity(value: float, dimension: Dimension) -> str:
         "1/s": "per s",
         "FLOP/s": "FLOP/s",
     }.get(dimension.si, dimension.si)
-    return f"{value!r} {unit}" if value != int(value) or abs(value) >= 2**53 else f"{int(value)} {unit}"
+    return (
+        f"{value!r} {unit}"
+        if value != int(value) or abs(value) >= 2**53
+        else f"{int(value)} {unit}"
+    )

@@ -1,0 +1,202 @@
+"""Scenario + catalog -> Site, Workload, Policies: what the user wrote becomes what stands there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from twin.errors import InputError
+from twin.registry import make_policy
+from twin.site.layout import Pool, Site, lay_out
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from twin.catalog.parts import NodeType
+    from twin.policies.base import PlacementPolicy, Scheduler
+    from twin.scenario import site as asked
+    from twin.scenario.schema import Scenario
+    from twin.workload.jobs import Workload
+
+DEFAULT_NODES_PER_RACK = 4
+
+
+@dataclass(frozen=True)
+class Built:
+    """All that a simulation starts from."""
+
+    site: Site
+    workload: Workload
+    scheduler: Scheduler
+    placement: PlacementPolicy
+    estimate_s: NDArray[np.float64] | None  # None: the true durations
+    assumptions: tuple[str, ...]
+
+
+def build(scenario: Scenario) -> Built:
+    """Everything that the scenario asks for, ready to run.
+
+    Raises
+    ------
+    InputError
+        If the trace cannot be read, or the scenario asks of it what it does not hold.
+    """
+    site = build_site(scenario)
+    workload = build_workload(scenario, site)
+    policies = scenario.policies
+    return Built(
+        site=site,
+        workload=workload,
+        scheduler=make_policy("schedulers", policies.scheduler.name, policies.scheduler.options),
+        placement=make_policy("placements", policies.placement.name, policies.placement.options),
+        estimate_s=build_estimates(scenario, workload),
+        assumptions=tuple(assumptions(scenario, workload)),
+    )
+
+
+def build_site(scenario: Scenario) -> Site:
+    """The fleet, its pools and where they stand."""
+    asked_site = scenario.site
+    if asked_site.node_list is not None:
+        pools = _listed_pools(asked_site.node_list)
+    else:
+        pools = [_pool(pool) for pool in asked_site.pools]
+    return lay_out(pools, name=asked_site.name, regions=asked_site.regions)
+
+
+def node_type(ref: asked.NodeRef) -> NodeType:
+    """A node of the catalog with the user's overrides, or a nameless one made from its GPUs."""
+    from twin.catalog import parts
+
+    base = parts.node(ref.use) if ref.use else parts.NodeType(name="", gpus=ref.gpus or 1)
+    given = {"gpus": ref.gpus, "gpu": ref.gpu, "max_power_w": ref.max_power_w}
+    return parts.with_overrides(base, {k: v for k, v in given.items() if v is not None})
+
+
+def _pool(asked_pool: asked.Pool) -> Pool:
+    ref, node = asked_pool.node, node_type(asked_pool.node)
+    nodes_per_rack = asked_pool.nodes_per_rack or node.nodes_per_rack or DEFAULT_NODES_PER_RACK
+    domain = asked_pool.scale_up_domain or node.scale_up_domain
+    return Pool(
+        name=asked_pool.name,
+        node_type=ref.use or f"{node.gpus}-GPU node",
+        gpu_type=node.gpu or "",
+        gpus_per_node=node.gpus,
+        nodes=asked_pool.nodes,
+        halls=asked_pool.halls,
+        nodes_per_rack=nodes_per_rack,
+        racks_per_row=asked_pool.racks_per_row,
+        domain_nodes=nodes_per_rack if domain == "rack" else 1,
+    )
+
+
+def _listed_pools(node_list: asked.NodeList) -> list[Pool]:
+    """One pool for each GPU model and node size of a published node list, largest pool first."""
+    from twin.workload.traces.nodes import read_nodes
+
+    nodes = read_nodes(Path(node_list.path), format=node_list.format)
+    with_gpus = nodes[nodes["gpus"] > 0]
+    if with_gpus.empty:
+        raise InputError(f"{node_list.path}: no node in it has a GPU; give a list of GPU nodes")
+    sizes = with_gpus.groupby(["gpu_model", "gpus"], observed=True).size().reset_index(name="nodes")
+    pools = [
+        Pool(f"{model or 'gpu'}x{gpus}", f"{gpus}-GPU node", str(model), int(gpus), int(nodes))
+        for model, gpus, nodes in sizes.itertuples(index=False)
+    ]
+    return sorted(pools, key=lambda pool: (-pool.gpus, pool.name))
+
+
+def build_workload(scenario: Scenario, site: Site) -> Workload:
+    """The jobs: read or drawn, then transformed in the order written.
+
+    Raises
+    ------
+    InputError
+        If nothing is left to run, or a job asks for a pool that the site does not have.
+    """
+    from twin.workload.transforms import apply
+
+    spec = scenario.workload
+    if spec.trace is not None:
+        from twin.workload.traces.base import read_trace
+
+        workload = read_trace(
+            Path(spec.trace.path),
+            format=spec.trace.format,
+            on_bad_row=spec.trace.on_bad_row,
+            columns=spec.trace.columns,
+        )
+    else:
+        from twin.workload.synthetic import generate
+
+        assert spec.synthetic is not None  # the schema sees to it
+        workload = generate(spec.synthetic, scenario.seed, site.n_gpus, start=scenario.start)
+    workload = apply(workload, spec.transforms, scenario.seed)
+    if workload.jobs.empty:
+        raise InputError(
+            f"{workload.intake.source}: no job is left to run after the transforms "
+            f"(dropped: {workload.intake.dropped or 'none'}); widen the window or the size cap"
+        )
+    known = {pool.name for pool in site.pools}
+    wanted = set(workload.jobs["pool"].cat.categories) - {""}
+    if wanted - known:
+        raise InputError(
+            f"{workload.intake.source}: jobs ask for pools {sorted(wanted - known)} that the site "
+            f"does not have; it has {sorted(known)}"
+        )
+    return workload
+
+
+def build_estimates(scenario: Scenario, workload: Workload) -> NDArray[np.float64] | None:
+    """What schedulers are told of each job's duration. [s] None for the truth.
+
+    Raises
+    ------
+    InputError
+        If estimates of the trace are asked for and some job has none.
+    """
+    spec = scenario.workload.estimates
+    jobs = workload.jobs
+    if spec == "exact":
+        return None
+    if spec == "trace":
+        missing = int(jobs["estimate_s"].isna().sum())
+        if missing:
+            raise InputError(
+                f"workload.estimates: trace, but {missing} of {len(jobs)} jobs in "
+                f"{workload.intake.source} have no estimate; write exact, or "
+                "{exact_times: <distribution>} for estimates with an error"
+            )
+        return jobs["estimate_s"].to_numpy()
+    from twin.streams import stream
+
+    factor = spec.factor.sample(stream(scenario.seed, "estimates"), len(jobs))
+    return jobs["run_s"].to_numpy() * factor
+
+
+NOT_MODELLED = (
+    "GPUs and nodes never fail.",
+    "Power, cooling and energy are not computed.",
+    "A job runs at its nominal speed wherever it is: no network, no slow peers, no neighbours.",
+    "Starting a job takes no time, and nothing is preempted.",
+    "CPU cores and host memory never run out.",
+)
+
+
+def assumptions(scenario: Scenario, workload: Workload) -> list[str]:
+    """What was taken for granted on the way from the user's input to the answer."""
+    jobs: pd.DataFrame = workload.jobs
+    found = list(workload.intake.notes)
+    if scenario.workload.estimates == "exact":
+        found.append("The scheduler knows the exact duration of every job.")
+    shared = int((jobs["gpu_fraction"] < 1).sum())
+    if shared:
+        found.append(f"{shared} jobs ask for part of a GPU; each is given a whole one.")
+    if (jobs["nodes"] > 0).any():
+        found.append(
+            "The number of nodes that a job asked for is not heeded: jobs take as few as will do."
+        )
+    return [*found, *NOT_MODELLED]

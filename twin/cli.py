@@ -1,0 +1,432 @@
+"""The commands: parse, call, print; nothing of their own. Each imports what it needs late."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from twin.errors import InputError, TwinError
+from twin.version import __version__
+
+F = TypeVar("F", bound=Callable[..., None])
+
+app = typer.Typer(
+    name="twin",
+    help="A digital twin of AI datacenters: try the purchase, the wiring and the policy first.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+trace_app = typer.Typer(
+    no_args_is_help=True,
+    help="Look at job traces.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(trace_app, name="trace")
+
+Scenario = Annotated[Path, typer.Argument(help="Scenario file (YAML).", show_default=False)]
+Scenarios = Annotated[list[Path], typer.Argument(help="Scenario files (YAML).", show_default=False)]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Replace one value: path.to.key=value. May be repeated."),
+]
+Seed = Annotated[int | None, typer.Option(help="Seed of all random streams.", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+Plugin = Annotated[
+    list[Path] | None,
+    typer.Option("--plugin", help="Python file with policies or readers of your own."),
+]
+
+_debug = False
+
+
+def _guarded(command: F) -> F:
+    """Turn errors into one message and an exit code; the traceback only under ``--debug``."""
+
+    @wraps(command)
+    def guarded(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except TwinError as error:
+            if _debug:
+                raise
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(error.exit_code) from None
+        except KeyboardInterrupt:
+            typer.echo("stopped; nothing was left half written", err=True)
+            raise typer.Exit(130) from None
+        except MemoryError:
+            if _debug:
+                raise
+            typer.echo("error: out of memory; try a smaller window, or fewer workers", err=True)
+            raise typer.Exit(1) from None
+        except BrokenPipeError:
+            sys.stderr.close()
+            raise typer.Exit(141) from None
+
+    return guarded  # type: ignore[return-value]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    global _debug
+    _debug = debug
+
+
+def _load_plugins(plugins: list[Path] | None) -> None:
+    if plugins:
+        from twin.registry import load_plugin
+
+        for plugin in plugins:
+            load_plugin(plugin)
+
+
+def _overrides(overrides: list[str] | None, seed: int | None) -> list[str]:
+    return [*(overrides or []), *([f"seed={seed}"] if seed is not None else [])]
+
+
+def _print_json(content: Any) -> None:
+    typer.echo(json.dumps(content, indent=2, default=str))
+
+
+@app.command()
+@_guarded
+def run(
+    scenarios: Scenarios,
+    out: Out = Path("out"),
+    seed: Seed = None,
+    set_: Set = None,
+    plugin: Plugin = None,
+    report: Annotated[bool, typer.Option(help="Draw report.html as well.")] = True,
+    json_: Json = False,
+) -> None:
+    """Run scenarios; each leaves its tables and report in OUT/<name>.
+
+    Examples:
+      twin run scenarios/first.yaml
+      twin run scenarios/first.yaml --set site.pools.0.nodes=48 --seed 2 -o out
+    """
+    from twin.console import run_lines
+    from twin.run import load
+    from twin.run import run as run_scenario
+
+    _load_plugins(plugin)
+    loaded = [load(path, _overrides(set_, seed)) for path in scenarios]
+    for i, scenario in enumerate(loaded):
+        with _progress(f"running {scenario.name}", quiet=json_):
+            results = run_scenario(scenario, out, report=report)
+        if json_:
+            _print_json(results.summary)
+            continue
+        typer.echo("\n".join([""] * (i > 0) + run_lines(results)))
+        typer.echo(
+            f"report: {results.path / 'report.html'}" if report else f"results: {results.path}"
+        )
+
+
+@app.command()
+@_guarded
+def validate(
+    scenarios: Scenarios, set_: Set = None, plugin: Plugin = None, json_: Json = False
+) -> None:
+    """Check scenarios without running them; every problem is reported with its place.
+
+    Example:
+      twin validate scenarios/first.yaml
+    """
+    from dataclasses import asdict
+
+    from twin.errors import ScenarioError
+    from twin.run import load
+
+    _load_plugins(plugin)
+    problems = []
+    for path in scenarios:
+        try:
+            load(path, set_ or [])
+        except ScenarioError as error:
+            problems += list(error.problems)
+        else:
+            if not json_:
+                typer.echo(f"{path}: ok")
+    if json_:
+        _print_json([asdict(problem) for problem in problems])
+    for problem in [] if json_ else problems:
+        typer.echo(f"error: {problem}", err=True)
+    if problems:
+        raise typer.Exit(2)
+
+
+@app.command()
+@_guarded
+def show(scenario: Scenario, set_: Set = None) -> None:
+    """Draw the site of a scenario: halls, power tree, network and bill of materials, as text.
+
+    Example:
+      twin show scenarios/first.yaml --set site.pools.0.nodes=1000
+    """
+    from twin.run import load
+    from twin.show import show as show_site
+
+    typer.echo(show_site(load(scenario, set_ or [])))
+
+
+@app.command()
+@_guarded
+def compare(
+    sources: Annotated[
+        list[Path], typer.Argument(help="Scenario files or run directories.", show_default=False)
+    ],
+    out: Out = Path("out/compare"),
+    seed: Seed = None,
+    set_: Set = None,
+    plugin: Plugin = None,
+    json_: Json = False,
+) -> None:
+    """Set two or more runs side by side; scenario files are run first.
+
+    Examples:
+      twin compare scenarios/philly/fifo-96.yaml scenarios/philly/easy-96.yaml
+      twin compare out/a out/b -o out/a-or-b
+    """
+    from twin.compare import compare as compare_runs
+    from twin.console import comparison_lines
+
+    _load_plugins(plugin)
+    with _progress("comparing", quiet=json_):
+        comparison = compare_runs(sources, out, overrides=_overrides(set_, seed))
+    if json_:
+        _print_json({r: c.summary for r, c in zip(comparison.labels, comparison.runs, strict=True)})
+        return
+    typer.echo("\n".join(comparison_lines(comparison.runs, comparison.labels)))
+    typer.echo(f"report: {comparison.report}")
+
+
+@app.command()
+@_guarded
+def sweep(
+    file: Annotated[Path, typer.Argument(help="Sweep file (YAML).", show_default=False)],
+    out: Out = Path("out/sweep"),
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes; all cores if not given.")
+    ] = None,
+    plugin: Plugin = None,
+    json_: Json = False,
+) -> None:
+    """Run a grid of scenarios; crashed points are listed and do not stop the others.
+
+    Example:
+      twin sweep scenarios/sweeps/nodes.yaml --workers 2
+    """
+    from twin.sweep import sweep as run_sweep
+
+    with _progress("sweeping", quiet=json_) as advance:
+        result = run_sweep(file, out, workers=workers, plugins=plugin or [], advance=advance)
+    if json_:
+        _print_json(json.loads(result.points.to_json(orient="records")))
+    else:
+        typer.echo("\n".join(result.lines()))
+        typer.echo(f"report: {result.report}")
+    if result.failures:
+        raise typer.Exit(1)
+
+
+@app.command()
+@_guarded
+def report(
+    results: Annotated[list[Path], typer.Argument(help="Run directories.", show_default=False)],
+) -> None:
+    """Draw the report of finished runs again.
+
+    Example:
+      twin report out/first
+    """
+    from twin.report.page import write_report
+    from twin.results.store import REPORT, Results
+
+    for path in results:
+        write_report(Results(path), path / REPORT)
+        typer.echo(f"report: {path / REPORT}")
+
+
+@app.command()
+@_guarded
+def replay(
+    trace: Annotated[Path, typer.Argument(help="Job trace.", show_default=False)],
+    on: Annotated[Path, typer.Option("--on", help="Scenario file that describes the cluster.")],
+    out: Out = Path("out"),
+    set_: Set = None,
+    plugin: Plugin = None,
+    json_: Json = False,
+) -> None:
+    """Replay a trace of your own on a described cluster, without writing YAML first.
+
+    Example:
+      twin replay jobs.swf --on scenarios/first.yaml
+    """
+    from twin.console import run_lines
+    from twin.run import run as run_scenario
+    from twin.scenario.load import load
+
+    _load_plugins(plugin)
+    name = trace.name.split(".")[0]
+    given = [
+        f"name={json.dumps(name)}",
+        f"workload={json.dumps({'trace': {'path': str(trace)}})}",
+        *(set_ or []),
+    ]
+    with _progress(f"replaying {trace.name}", quiet=json_):
+        results = run_scenario(load(on, given), out)
+    if json_:
+        _print_json(results.summary)
+        return
+    typer.echo("\n".join(run_lines(results)))
+    typer.echo(f"report: {results.path / 'report.html'}")
+
+
+@app.command()
+@_guarded
+def schema() -> None:
+    """Print the JSON Schema of scenario files, for editors that complete and check YAML.
+
+    Example:
+      twin schema > scenario.schema.json
+    """
+    from twin.scenario.load import schema_json
+
+    _print_json(schema_json())
+
+
+@app.command()
+@_guarded
+def catalog(
+    kind: Annotated[str | None, typer.Argument(help="gpus, nodes, schedulers, ...")] = None,
+    name: Annotated[str | None, typer.Argument(help="One entry, in full.")] = None,
+    plugin: Plugin = None,
+) -> None:
+    """List the parts and policies that a scenario may name; one in full with its sources.
+
+    Examples:
+      twin catalog
+      twin catalog gpus h100-sxm
+    """
+    from twin.listing import listing
+
+    _load_plugins(plugin)
+    typer.echo(listing(kind, name))
+
+
+@app.command()
+@_guarded
+def init(folder: Annotated[Path, typer.Argument(help="Folder to write into.")] = Path()) -> None:
+    """Write a commented starter scenario.
+
+    Example:
+      twin init my-study
+    """
+    from importlib.resources import files
+
+    target = folder / "scenario.yaml"
+    if target.exists():
+        raise InputError(f"{target} is there already; name another folder, or move it away")
+    folder.mkdir(parents=True, exist_ok=True)
+    target.write_text((files("twin.scenario") / "starter.yaml").read_text("utf-8"), "utf-8")
+    typer.echo(f"wrote {target}; now: twin run {target}")
+
+
+@trace_app.command("info")
+@_guarded
+def trace_info(
+    file: Annotated[Path, typer.Argument(help="Job trace or node list.", show_default=False)],
+    format_: Annotated[str, typer.Option("--format", help="Its format.")] = "auto",
+    column: Annotated[
+        list[str] | None,
+        typer.Option(help="For format generic: our_column=their_column. May be repeated."),
+    ] = None,
+    on_bad_row: Annotated[str, typer.Option(help="error or skip.")] = "error",
+    plot: Annotated[Path | None, typer.Option(help="Picture to draw: .png, .svg or .pdf.")] = None,
+    json_: Json = False,
+) -> None:
+    """Say what a trace is: its span, sizes, durations and load; draw it with --plot.
+
+    Examples:
+      twin trace info jobs.csv
+      twin trace info jobs.swf.gz --plot jobs.png
+    """
+    from twin.workload.info import trace_info as info
+
+    pairs = [pair.partition("=")[::2] for pair in column or []]
+    text, numbers = info(
+        file, format=format_, on_bad_row=on_bad_row, columns=dict(pairs), plot=plot
+    )
+    if json_:
+        _print_json(numbers)
+    else:
+        typer.echo(text)
+        if plot:
+            typer.echo(f"plot: {plot}")
+
+
+class _progress:  # noqa: N801 - reads as a verb in a with statement
+    """A bar on a terminal, silent when piped; calling it moves the bar."""
+
+    def __init__(self, text: str, *, quiet: bool) -> None:
+        self._text = text
+        self._bar: Any = None
+        self._task: Any = None
+        self._quiet = quiet or not sys.stderr.isatty()
+
+    def __enter__(self) -> _progress:
+        if not self._quiet:
+            from rich.console import Console
+            from rich.progress import (
+                BarColumn,
+                Progress,
+                TextColumn,
+                TimeElapsedColumn,
+                TimeRemainingColumn,
+            )
+
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TimeElapsedColumn(),
+                TimeRemainingColumn(),
+            )
+            self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+            self._bar.start()
+            self._task = self._bar.add_task(self._text, total=None)
+        return self
+
+    def __call__(self, done: int, total: int) -> None:
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, total=total)
+
+    def __exit__(self, *exc: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+
+def main() -> None:
+    """Entry point of the console command ``twin``."""
+    app()

@@ -1,0 +1,112 @@
+"""What a person reads on the terminal: a run in 15 lines, a comparison as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from twin.tables import GPU_TIME_SHARES, HEADLINES, Headline, look_up
+from twin.units import format_duration, format_si
+
+if TYPE_CHECKING:
+    from twin.results.store import Results
+
+_BAR = 24
+
+
+def headline_text(headline: Headline, value: float | None) -> str:
+    """A headline figure as a person writes it."""
+    if value is None:
+        return "-"
+    if headline.unit == "s":
+        return format_duration(value)
+    if headline.key == "utilisation":
+        return f"{100 * value:.1f} %"
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}"
+
+
+def run_lines(results: Results) -> list[str]:
+    """A run in about 15 lines: what ran, where the GPU-time went, what users felt."""
+    summary = results.summary
+    jobs, site = summary["jobs"], summary["site"]
+    states = ", ".join(
+        f"{jobs[state]:,} {state}" for state in jobs if state != "submitted" and jobs[state]
+    )
+    lines = [
+        f"{summary['scenario']}: {jobs['submitted']:,} jobs on {site['gpus']:,} GPUs "
+        f"for {format_duration(summary['horizon_s'])} ({states})",
+        "",
+        "where the GPU-time went",
+    ]
+    ledger = summary["ledgers"]["gpu_time"]
+    for share in GPU_TIME_SHARES:
+        part = ledger["shares"][share.name] / ledger["total"] if ledger["total"] else 0.0
+        if part > 0:
+            lines.append(f"  {share.label:<14} {100 * part:5.1f} %  {'█' * round(part * _BAR)}")
+    lines += ["", "what users felt"]
+    waited = summary["waited_fraction"]
+    lines.append(f"  {'jobs that waited':<28} {100 * waited:.1f} %")
+    for headline in HEADLINES:
+        if headline.key in ("wait_s.mean", "wait_s.p99", "jct_s.mean", "bounded_slowdown.mean"):
+            value = look_up(summary, headline.key)
+            lines.append(f"  {headline.label:<28} {headline_text(headline, value)}")
+    intake = summary["workload"]
+    if intake["skipped_rows"]:
+        lines.append(f"  {intake['skipped_rows']:,} bad rows of the trace were skipped")
+    for cause, count in intake["dropped"].items():
+        lines.append(f"  {count:,} jobs were dropped ({cause})")
+    engine = summary["engine"]
+    speed = engine["events"] / engine["wall_s"] if engine["wall_s"] else 0.0
+    pace = f"{engine['wall_s']:.1f} s ({format_si(speed, 'events/s')})"
+    memory = format_si(engine["peak_rss_bytes"], "B")
+    lines += [
+        "",
+        f"{engine['events']:,} events in {pace}, {memory} of memory",
+    ]
+    return lines
+
+
+def comparison_lines(runs: Sequence[Results], labels: Sequence[str]) -> list[str]:
+    """Headline figures of several runs side by side, with differences from the first."""
+    rows: list[list[str]] = [["", labels[0]]]
+    for label in labels[1:]:
+        rows[0] += [label, "change"]
+    for headline in HEADLINES:
+        values = [look_up(run.summary, headline.key) for run in runs]
+        if all(value is None for value in values):
+            continue
+        row = [headline.label, headline_text(headline, values[0])]
+        for value in values[1:]:
+            row += [headline_text(headline, value), change_text(headline, values[0], value)]
+        rows.append(row)
+    for share in GPU_TIME_SHARES:
+        parts = [_part(run.summary, share.name) for run in runs]
+        if any(parts):
+            row = [f"GPU-time {share.label}", f"{100 * parts[0]:.1f} %"]
+            for part in parts[1:]:
+                row += [f"{100 * part:.1f} %", f"{100 * (part - parts[0]):+.1f} points"]
+            rows.append(row)
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return [
+        "  ".join(
+            f"{cell:<{width}}" if i == 0 else f"{cell:>{width}}"
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def change_text(headline: Headline, first: float | None, other: float | None) -> str:
+    """A difference from the first run, relative where that means something."""
+    if first is None or other is None:
+        return "-"
+    if headline.key == "utilisation":
+        return f"{100 * (other - first):+.1f} points"
+    if first == other:
+        return "same"
+    return f"{100 * (other / first - 1):+.1f} %" if first else "new"
+
+
+def _part(summary: dict[str, Any], share: str) -> float:
+    ledger = summary["ledgers"]["gpu_time"]
+    return float(ledger["shares"].get(share, 0.0) / ledger["total"]) if ledger["total"] else 0.0

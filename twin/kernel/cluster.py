@@ -1,0 +1,235 @@
+"""What is free and when more will be: the cluster as schedulers see it."""
+
+from __future__ import annotations
+
+from math import inf
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.errors import InvariantError
+from twin.kernel.job import Job
+from twin.policies.base import PlacementPolicy
+from twin.policies.view import JobView, Placement, Shape
+from twin.site.fleet import Fleet
+
+_UNASKED: Placement = ()
+
+
+class Cluster:
+    """Places, running jobs and the one reservation, kept up to date by the simulation.
+
+    Attributes
+    ----------
+    now_s : float
+        Set by the simulation at each instant.
+    residents : list of list of Job
+        Jobs on each node, by node id.
+    """
+
+    def __init__(self, fleet: Fleet, placement: PlacementPolicy, n_shapes: int) -> None:
+        self.fleet = fleet
+        self.now_s = 0.0
+        self.free_gpus = sum(index.free_gpus for index in fleet.index)
+        self.residents: list[list[Job]] = [[] for _ in range(fleet.site.n_nodes)]
+        self._running: dict[int, Job] = {}
+        self._policy = placement
+        # Placement found for each shape since the state last changed.
+        self._places: list[Placement | None] = [_UNASKED] * n_shapes
+        self._asked: list[int] = []
+        self._ready = ReadyTimes(fleet, self.residents)
+        self._reservation: HeadReservation | None = None
+
+    # -- what policies see
+
+    @property
+    def running(self) -> list[Job]:
+        """Running jobs, oldest start first."""
+        return list(self._running.values())
+
+    @property
+    def running_jobs(self) -> int:
+        """How many jobs run."""
+        return len(self._running)
+
+    def fits(self, shape: Shape) -> bool:
+        """Whether the placement policy finds a place for a job of this shape now."""
+        return self.place(shape) is not None
+
+    def reserve(self, job: JobView) -> HeadReservation:
+        """Promise a waiting job its earliest start, if all running jobs end as estimated.
+
+        The promise is kept from one decision to the next as long as it holds: until the head
+        changes, a running job ends before its estimate, or the promised time is past.
+        """
+        held = self._reservation
+        if held is None or held.row != job.row or self.now_s >= held.start_s:
+            held = self._ready.reserve(job.row, job.shape, self.now_s, self)
+            self._reservation = held
+        return held
+
+    # -- what the simulation does
+
+    def place(self, shape: Shape) -> Placement | None:
+        """Where a job of this shape would go now, by node id; None if nowhere."""
+        place = self._places[shape.index]
+        if place is _UNASKED:
+            place = None
+            for pool in shape.pools:
+                index = self.fleet.index[pool]
+                if index.free_gpus >= shape.gpus:
+                    chosen = self._policy.place(shape.gpus, index)
+                    if chosen:
+                        first = self.fleet.first_node[pool]
+                        place = [(first + node, gpus) for node, gpus in chosen] if first else chosen
+                        break
+            self._places[shape.index] = place
+            self._asked.append(shape.index)
+        return place
+
+    def start(self, job: Job, placement: Placement) -> None:
+        """Give a job its GPUs."""
+        held = self.fleet.take(placement)
+        job.held = held
+        taken = 0
+        for node, gpus in placement:
+            taken += gpus
+            self.residents[node].append(job)
+        if taken < job.gpus:
+            self.fleet.give_back(held)
+            raise InvariantError(f"{job}: the placement gave {taken} GPUs at {self.now_s} s")
+        job.surplus_gpus = taken - job.gpus
+        self.free_gpus -= taken
+        self._running[job.row] = job
+        if self._reservation is not None:
+            self._reservation.heed_start(job.expected_end_s, placement)
+        self._changed(held)
+
+    def end(self, job: Job) -> None:
+        """Take a job's GPUs back."""
+        self.fleet.give_back(job.held)
+        for node, mask in job.held:
+            self.residents[node].remove(job)
+            self.free_gpus += mask.bit_count()
+        del self._running[job.row]
+        if self.now_s != job.expected_end_s:
+            self._reservation = None
+        self._changed(job.held)
+
+    def _changed(self, held: tuple[tuple[int, int], ...]) -> None:
+        for shape in self._asked:
+            self._places[shape] = _UNASKED
+        self._asked.clear()
+        self._ready.stale.update([node for node, _ in held])
+
+
+class HeadReservation:
+    """GPUs promised to one waiting job, and what may still be taken without breaking the promise.
+
+    Attributes
+    ----------
+    start_s : float
+        The shadow time: the earliest time at which, with every running job that is expected to end
+        by then released, the job fits.
+    """
+
+    __slots__ = ("_cluster", "_needs", "row", "start_s")
+
+    def __init__(
+        self,
+        row: int,
+        start_s: float,
+        needs: list[tuple[int, int, dict[int, int]]],
+        cluster: Cluster,
+    ) -> None:
+        self.row = row
+        self.start_s = start_s
+        # A pool each: free GPUs that a node must have, nodes needed, and the nodes that will have
+        # them at the shadow time -> their free GPUs then.
+        self._needs = needs
+        self._cluster = cluster
+
+    def leaves_room_for(self, shape: Shape) -> bool:
+        """Whether the job still fits at the shadow time if one of this shape runs on past it."""
+        placement = self._cluster.place(shape)
+        if placement is None:
+            return False
+        for threshold, needed, ready in self._needs:
+            left = len(ready)
+            for node, gpus in placement:
+                if ready.get(node, inf) - gpus < threshold:
+                    left -= 1
+            if left >= needed:
+                return True
+        return False
+
+    def heed_start(self, expected_end_s: float, placement: Placement) -> None:
+        """A job starts: past the shadow time, what it holds is gone from the projection."""
+        if expected_end_s <= self.start_s:
+            return
+        for threshold, _, ready in self._needs:
+            for node, gpus in placement:
+                if node in ready:
+                    ready[node] -= gpus
+                    if ready[node] < threshold:
+                        del ready[node]
+
+
+class ReadyTimes:
+    """When each node will have 1, 2, ... GPUs free, by estimate and if nothing more starts.
+
+    ``ready_s[g, v]`` is that time for ``g`` GPUs on node ``v``; it is in the past, or ``-inf``,
+    where they are free already. Only nodes touched since the last question are computed anew.
+    """
+
+    def __init__(self, fleet: Fleet, residents: list[list[Job]]) -> None:
+        self._fleet = fleet
+        self._residents = residents
+        most = int(fleet.site.node_gpus.max())
+        self._ready_s: NDArray[np.float64] = np.full((most + 1, fleet.site.n_nodes), np.inf)
+        for pool, built in enumerate(fleet.site.pools):
+            nodes = fleet.site.pool_nodes(pool)
+            self._ready_s[: built.gpus_per_node + 1, nodes.start : nodes.stop] = -np.inf
+        self.stale: set[int] = set()  # nodes whose column is out of date
+
+    def reserve(self, row: int, shape: Shape, now_s: float, cluster: Cluster) -> HeadReservation:
+        """The earliest start of a job of this shape that does not fit now."""
+        self._refresh()
+        found: list[tuple[float, int, int, int]] = []
+        for pool in shape.pools:
+            built = self._fleet.site.pools[pool]
+            threshold = min(shape.gpus, built.gpus_per_node)
+            needed = -(-shape.gpus // built.gpus_per_node)
+            nodes = self._fleet.site.pool_nodes(pool)
+            times_s = self._ready_s[threshold, nodes.start : nodes.stop]
+            earliest_s = float(
+                times_s.min() if needed == 1 else np.partition(times_s, needed - 1)[needed - 1]
+            )
+            found.append((earliest_s, pool, threshold, needed))
+        shadow_s = max(now_s, min(found)[0])
+        needs = []
+        for _, pool, threshold, needed in found:
+            nodes = self._fleet.site.pool_nodes(pool)
+            column = self._ready_s[:, nodes.start : nodes.stop]
+            ready = np.flatnonzero(column[threshold] <= shadow_s)
+            free = (
+                column[: self._fleet.site.pools[pool].gpus_per_node + 1, ready] <= shadow_s
+            ).sum(0) - 1
+            needs.append(
+                (
+                    threshold,
+                    needed,
+                    dict(zip((ready + nodes.start).tolist(), free.tolist(), strict=True)),
+                )
+            )
+        return HeadReservation(row, shadow_s, needs, cluster)
+
+    def _refresh(self) -> None:
+        for node in self.stale:
+            column = [-inf] * (self._fleet.free_mask[node].bit_count() + 1)
+            ending = [(job.expected_end_s, job.gpus_on(node)) for job in self._residents[node]]
+            ending.sort()
+            for end_s, gpus in ending:
+                column += [end_s] * gpus
+            self._ready_s[: len(column), node] = column
+        self.stale.clear()

@@ -1,0 +1,93 @@
+"""A job while it waits or runs. Before and after, it is a row of a table."""
+
+from __future__ import annotations
+
+from math import nan
+from typing import Any
+
+from twin.policies.view import Shape
+from twin.site.fleet import Held
+
+
+class Job:
+    """One waiting or running job; made when it arrives, dropped when it ends."""
+
+    __slots__ = (
+        "_details",
+        "before",
+        "behind",
+        "estimate_s",
+        "expected_end_s",
+        "gpus",
+        "held",
+        "row",
+        "run_s",
+        "shape",
+        "start_s",
+        "submit_s",
+        "surplus_gpus",
+    )
+
+    def __init__(
+        self,
+        row: int,
+        submit_s: float,
+        run_s: float,
+        estimate_s: float,
+        shape: Shape,
+        details: JobDetails,
+    ) -> None:
+        self.row = row
+        self.submit_s = submit_s
+        self.run_s = run_s
+        self.estimate_s = estimate_s
+        self.shape = shape
+        self.gpus = shape.gpus
+        self.start_s = nan
+        self.expected_end_s = nan  # start + estimate
+        self.held: Held = ()
+        self.surplus_gpus = 0  # held but not asked for: the rest of its last node
+        self.before: Job | None = None  # neighbours in the queue
+        self.behind: Job | None = None
+        self._details = details
+
+    def __repr__(self) -> str:
+        return f"Job(row={self.row}, gpus={self.gpus}, submit_s={self.submit_s})"
+
+    def gpus_on(self, node: int) -> int:
+        """GPUs that it holds on one node."""
+        held = self.held
+        if len(held) == 1:
+            return held[0][1].bit_count()
+        return sum(mask.bit_count() for where, mask in held if where == node)
+
+    @property
+    def user(self) -> str:
+        """Who submitted it."""
+        return self._details.text("user", self.row)
+
+    @property
+    def group(self) -> str:
+        """Group, queue or virtual cluster."""
+        return self._details.text("group", self.row)
+
+    @property
+    def job_kind(self) -> str:
+        """Training, batch, interactive or serving."""
+        return self._details.text("kind", self.row)
+
+    @property
+    def priority(self) -> int:
+        """Higher goes first, under policies that heed it."""
+        return int(self._details.jobs["priority"].iat[self.row])
+
+
+class JobDetails:
+    """Columns of the job table that few policies ask for, looked up when they do."""
+
+    def __init__(self, jobs: Any) -> None:
+        self.jobs = jobs
+
+    def text(self, column: str, row: int) -> str:
+        """The text in one cell."""
+        return str(self.jobs[column].iat[row])

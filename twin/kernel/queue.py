@@ -1,0 +1,200 @@
+"""Waiting jobs in queue order, searchable by shape and estimate."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from math import inf, ulp
+from sys import float_info
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.kernel.job import Job
+from twin.policies.view import JobView, Shape
+
+_ANY_S = float_info.max  # as long as an estimate can be; inf marks a place where nobody waits
+
+
+class _ShapeLine:
+    """Waiting jobs of one shape: a tree of least estimates over all jobs of that shape.
+
+    Leaf ``i`` stands for the ``i``-th job of the shape in the workload and holds its estimate while
+    it waits, ``inf`` otherwise; each inner node holds the least of its two children. "The first
+    job behind row r with an estimate of at most x" is one descent.
+    """
+
+    __slots__ = ("_leaves", "_tree", "rows", "shape", "waiting")
+
+    def __init__(self, shape: Shape, rows: list[int]) -> None:
+        self.shape = shape
+        self.rows = rows
+        self.waiting = 0
+        self._leaves = 1 << max(len(rows) - 1, 0).bit_length()
+        self._tree = [inf] * (2 * self._leaves)
+
+    def put(self, leaf: int, estimate_s: float) -> None:
+        tree, at = self._tree, leaf + self._leaves
+        while at and tree[at] > estimate_s:
+            tree[at] = estimate_s
+            at >>= 1
+
+    def clear(self, leaf: int) -> None:
+        tree, at = self._tree, leaf + self._leaves
+        gone_s = tree[at]
+        tree[at] = inf
+        at >>= 1
+        # Above a node whose least estimate was another's, nothing changes.
+        while at and tree[at] == gone_s:
+            left, right = tree[2 * at], tree[2 * at + 1]
+            tree[at] = left if left < right else right
+            at >>= 1
+
+    def shortest_s(self) -> float:
+        return self._tree[1]
+
+    def first(self, leaf: int, most_s: float) -> int:
+        """The first leaf from ``leaf`` on with an estimate of at most ``most_s``; -1 if none."""
+        tree, leaves = self._tree, self._leaves
+        if leaf >= leaves or tree[1] > most_s:
+            return -1
+        at = leaf + leaves
+        while tree[at] > most_s:
+            while at & 1:  # a right child: what is behind it hangs from higher up
+                at >>= 1
+            if at == 0:
+                return -1
+            at += 1
+        while at < leaves:
+            at *= 2
+            if tree[at] > most_s:
+                at += 1
+        return at - leaves
+
+
+class Queue:
+    """The waiting jobs: a linked list in queue order, and one `_ShapeLine` a shape.
+
+    The lines are brought up to date only when somebody searches: a scheduler that looks at the
+    head alone never pays for them.
+
+    Parameters
+    ----------
+    shapes : sequence of Shape
+        By index.
+    shape_of : (n_job,) array
+        Shape index of each job of the workload.
+    """
+
+    def __init__(self, shapes: Sequence[Shape], shape_of: NDArray[np.int32]) -> None:
+        self._shapes = shapes
+        self._shape_of = shape_of
+        self._lines: list[_ShapeLine] = []
+        self._leaf_of: list[int] = []
+        self._unlisted: dict[int, Job] = {}  # waiting, not yet in a line
+        self._listed: dict[int, Job] = {}
+        self._head: Job | None = None
+        self._tail: Job | None = None
+        self.gpus = 0
+        self.now_s = 0.0
+        pools = 1 + max((pool for shape in shapes for pool in shape.pools), default=0)
+        self.waiting_for_pool = [0] * pools
+
+    @property
+    def head(self) -> Job | None:
+        """The oldest waiting job."""
+        return self._head
+
+    def __len__(self) -> int:
+        return len(self._unlisted) + len(self._listed)
+
+    def __iter__(self) -> Iterator[Job]:
+        job = self._head
+        while job is not None:
+            behind = job.behind
+            yield job
+            # The job may have started meanwhile, and more of those behind it with it.
+            job = job.behind if self._waits(job) else behind
+            while job is not None and not self._waits(job):
+                job = job.behind
+
+    def _waits(self, job: Job) -> bool:
+        return job.row in self._unlisted or job.row in self._listed
+
+    def append(self, job: Job) -> None:
+        """A job arrives, later in queue order than all that wait."""
+        tail = self._tail
+        job.before = tail
+        job.behind = None
+        if tail is None:
+            self._head = job
+        else:
+            tail.behind = job
+        self._tail = job
+        self._unlisted[job.row] = job
+        self.gpus += job.gpus
+        for pool in job.shape.pools:
+            self.waiting_for_pool[pool] += 1
+
+    def remove(self, job: Job) -> None:
+        """A waiting job starts."""
+        before, behind = job.before, job.behind
+        if before is None:
+            self._head = behind
+        else:
+            before.behind = behind
+        if behind is None:
+            self._tail = before
+        else:
+            behind.before = before
+        if self._unlisted.pop(job.row, None) is None:
+            del self._listed[job.row]
+            line = self._lines[job.shape.index]
+            line.clear(self._leaf_of[job.row])
+            line.waiting -= 1
+        self.gpus -= job.gpus
+        for pool in job.shape.pools:
+            self.waiting_for_pool[pool] -= 1
+
+    def next_after(self, job: JobView, deadline_s: Callable[[Shape], float]) -> Job | None:
+        """The first waiting job behind ``job`` that would end by the deadline of its shape."""
+        self._list_all()
+        now_s, row, found = self.now_s, job.row, -1
+        for line in self._lines:
+            if not line.waiting:
+                continue
+            due_s = deadline_s(line.shape)
+            if due_s == -inf:
+                continue
+            if due_s == inf:
+                at = line.first(bisect_right(line.rows, row), _ANY_S)
+            else:
+                # `now + estimate <= due` decides. `due - now` may be off it by rounding, so search
+                # a little beyond and ask the exact question of each job found.
+                most_s = due_s - now_s + 2 * ulp(max(abs(due_s), abs(now_s)))
+                if line.shortest_s() > most_s:
+                    continue
+                at = line.first(bisect_right(line.rows, row), most_s)
+                while at >= 0 and now_s + self._listed[line.rows[at]].estimate_s > due_s:
+                    at = line.first(at + 1, most_s)
+            if at >= 0 and (found < 0 or line.rows[at] < found):
+                found = line.rows[at]
+        return self._listed[found] if found >= 0 else None
+
+    def _list_all(self) -> None:
+        if not self._lines:
+            self._make_lines()
+        for row, job in self._unlisted.items():
+            line = self._lines[job.shape.index]
+            line.put(self._leaf_of[row], job.estimate_s)
+            line.waiting += 1
+        self._listed.update(self._unlisted)
+        self._unlisted.clear()
+
+    def _make_lines(self) -> None:
+        leaf_of = np.zeros(len(self._shape_of), np.int32)
+        for shape in self._shapes:
+            rows = np.flatnonzero(self._shape_of == shape.index)
+            leaf_of[rows] = np.arange(len(rows))
+            self._lines.append(_ShapeLine(shape, rows.tolist()))
+        self._leaf_of = leaf_of.tolist()

@@ -1,0 +1,188 @@
+"""The simulation: owns the clock, lets things happen, and asks the policies once an instant."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from math import inf
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from simpy import Event
+
+from twin.errors import InvariantError
+from twin.kernel.clock import ARRIVALS, COMPLETIONS, Clock
+from twin.kernel.cluster import Cluster
+from twin.kernel.job import Job, JobDetails
+from twin.kernel.queue import Queue
+from twin.kernel.recorder import Record, Recorder
+from twin.policies.base import PlacementPolicy, Scheduler
+from twin.policies.view import Shape
+from twin.site.fleet import Fleet
+from twin.site.layout import Site
+
+
+class Simulation:
+    """One run of a workload on a site under a scheduler and a placement.
+
+    Parameters
+    ----------
+    site : Site
+        What stands in the hall.
+    jobs : DataFrame
+        A job table in queue order (`twin.tables.WORKLOAD`).
+    scheduler, placement
+        The policies.
+    estimate_s : (n_job,) array, optional
+        What the scheduler believes of each job's duration. [s] The true durations if not given.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        jobs: pd.DataFrame,
+        scheduler: Scheduler,
+        placement: PlacementPolicy,
+        estimate_s: NDArray[np.float64] | None = None,
+    ) -> None:
+        self.clock = Clock()
+        self._jobs = jobs
+        self._scheduler = scheduler
+        shapes, self._shape_of = shapes_of(jobs, site)
+        self._shapes = shapes
+        run_s = jobs["run_s"].to_numpy()
+        self._run_s: list[float] = run_s.tolist()
+        self._estimate_s: list[float] = self._run_s if estimate_s is None else estimate_s.tolist()
+        self.cluster = Cluster(Fleet(site), placement, len(shapes))
+        self.queue = Queue(shapes, self._shape_of)
+        self.recorder = Recorder(len(jobs))
+        self._indices = self.cluster.fleet.index
+        self._surplus_gpus = 0
+        self._busy_gpus = 0
+        self._events = 0
+
+    def run(self, horizon_s: float | None = None) -> Record:
+        """Simulate until all work is done, or to a fixed time with jobs still running or waiting.
+
+        Parameters
+        ----------
+        horizon_s : float, optional
+            Time at which to stop. [s] What happens at that very instant still happens.
+
+        Returns
+        -------
+        Record
+
+        Raises
+        ------
+        InvariantError
+            If jobs wait for ever although nothing runs: the scheduler never starts them.
+        """
+        clock, until_s = self.clock, inf if horizon_s is None else horizon_s
+        clock.process(self._arrivals())
+        clock.step()  # the process's own start, at time 0
+        step, peek = clock.step, clock.peek
+        self._note()
+        events = 1
+        while (now_s := peek()) <= until_s and now_s < inf:
+            while peek() == now_s:
+                step()
+                events += 1
+            self._decide(now_s)
+        if horizon_s is None and len(self.queue):
+            raise InvariantError(
+                f"{len(self.queue)} jobs wait at {clock.now} s, nothing runs and nothing arrives: "
+                f"the scheduler {type(self._scheduler).__name__} never starts them"
+            )
+        return self.recorder.record(clock.now if horizon_s is None else until_s, events)
+
+    def _arrivals(self) -> Generator[Event, None, None]:
+        submit_s: list[float] = self._jobs["submit_s"].tolist()
+        shape_of: list[int] = self._shape_of.tolist()
+        run_s, estimate_s, shapes = self._run_s, self._estimate_s, self._shapes
+        queue, clock, recorder = self.queue, self.clock, self.recorder
+        details = JobDetails(self._jobs)
+        now_s = -inf
+        for row, at_s in enumerate(submit_s):
+            if at_s != now_s:
+                yield clock.at(at_s, ARRIVALS)
+                now_s = at_s
+            shape = shapes[shape_of[row]]
+            if shape.pools:
+                recorder.submitted(row)
+                queue.append(Job(row, at_s, run_s[row], estimate_s[row], shape, details))
+            else:
+                recorder.rejected(row)
+
+    def _decide(self, now_s: float) -> None:
+        queue, cluster = self.queue, self.cluster
+        cluster.now_s = queue.now_s = now_s
+        if queue.head is not None:
+            for job in self._scheduler.choose(queue, cluster):
+                self._start(job, now_s)  # type: ignore[arg-type] # views of our own jobs
+        self._note()
+
+    def _start(self, job: Job, now_s: float) -> None:
+        cluster = self.cluster
+        placement = cluster.place(job.shape)
+        if placement is None or job.start_s == job.start_s:
+            why = "does not fit now" if placement is None else "runs already"
+            name = type(self._scheduler).__name__
+            raise InvariantError(f"{name} chose {job} at {now_s} s, which {why}")
+        self.queue.remove(job)
+        job.start_s = now_s
+        job.expected_end_s = now_s + job.estimate_s
+        cluster.start(job, placement)
+        self._busy_gpus += job.gpus
+        self._surplus_gpus += job.surplus_gpus
+        self.recorder.started(job)
+        self.clock.at(now_s + job.run_s, COMPLETIONS, self._finish, job)
+
+    def _finish(self, event: Event) -> None:
+        job: Job = event._value
+        now_s = self.clock._now
+        self.cluster.now_s = now_s
+        self.cluster.end(job)
+        self._busy_gpus -= job.gpus
+        self._surplus_gpus -= job.surplus_gpus
+        self.recorder.completed(job, now_s)
+
+    def _note(self) -> None:
+        queue, cluster = self.queue, self.cluster
+        free = cluster.free_gpus
+        stranded = 0
+        if queue.head is not None:
+            for pool, waiting in enumerate(queue.waiting_for_pool):
+                if waiting:
+                    stranded += self._indices[pool].free_gpus
+        self.recorder.change(
+            self.clock._now,
+            self._busy_gpus,
+            free - stranded,
+            stranded + self._surplus_gpus,
+            len(queue),
+            queue.gpus,
+            cluster.running_jobs,
+        )
+
+
+def shapes_of(jobs: pd.DataFrame, site: Site) -> tuple[list[Shape], NDArray[np.int32]]:
+    """The distinct shapes of a workload, smallest first, and the shape index of each job.
+
+    A shape with no pools is one that the site could never hold: larger than any pool that it may
+    use, by GPUs or by whole nodes.
+    """
+    wanted = jobs["pool"].astype("category")
+    names = [str(name) for name in wanted.cat.categories]
+    key = jobs["gpus"].to_numpy(np.int64) * (len(names) + 1) + wanted.cat.codes.to_numpy(np.int64)
+    distinct, shape_of = np.unique(key, return_inverse=True)
+    shapes = []
+    for index, value in enumerate(distinct.tolist()):
+        gpus, code = divmod(value, len(names) + 1)
+        pools = tuple(
+            p
+            for p, pool in enumerate(site.pools)
+            if names[code] in ("", pool.name) and -(-gpus // pool.gpus_per_node) <= pool.nodes
+        )
+        shapes.append(Shape(index, gpus, pools))
+    return shapes, shape_of.astype(np.int32)

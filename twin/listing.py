@@ -1,0 +1,64 @@
+"""The catalog and the registries as text: what a scenario may name, and what is known of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from inspect import getdoc
+
+from twin.catalog import parts
+from twin.errors import CatalogError, did_you_mean
+from twin.registry import POLICY_KINDS, READERS, Registry
+
+
+def listing(kind: str | None = None, name: str | None = None) -> str:
+    """All kinds; or the names of one kind; or one entry in full.
+
+    Raises
+    ------
+    CatalogError
+        If the kind or the name is unknown.
+    """
+    kinds = [*parts.PARTS, *POLICY_KINDS, "traces"]
+    if kind is None:
+        rows = [(k, ", ".join(_names(k))) for k in kinds]
+        return _table(rows, limit=100)
+    if kind not in kinds:
+        raise CatalogError(f"unknown kind {kind!r}; {did_you_mean(kind, kinds)}")
+    if name is None:
+        return _table([(n, _title(kind, n)) for n in _names(kind)])
+    if kind in parts.PARTS:
+        part = parts.part(kind, name)
+        rows = [
+            (f.key, f.text, f"{f.basis.kind}, {f.basis.status}: {', '.join(f.basis.sources)}")
+            for f in parts.figures(kind, name)
+        ]
+        notes = getattr(part, "notes", "")
+        return "\n".join([_title(kind, name), "", _table(rows), *(["", notes] if notes else [])])
+    entry = _registry(kind).get(name)
+    return f"{name}\n\n{getdoc(entry) or ''}"
+
+
+def _registry(kind: str) -> Registry[object]:
+    return READERS if kind == "traces" else POLICY_KINDS[kind]  # type: ignore[return-value]
+
+
+def _names(kind: str) -> list[str]:
+    return parts.names(kind) if kind in parts.PARTS else _registry(kind).names()
+
+
+def _title(kind: str, name: str) -> str:
+    if kind in parts.PARTS:
+        return str(getattr(parts.part(kind, name), "title", ""))
+    return (getdoc(_registry(kind).get(name)) or "").split("\n")[0]
+
+
+def _table(rows: Iterable[tuple[str, ...]], limit: int | None = None) -> str:
+    cells = list(rows)
+    widths = [max((len(row[i]) for row in cells), default=0) for i in range(len(cells[0]))]
+    lines = [
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in cells
+    ]
+    return "\n".join(
+        line if not limit or len(line) <= limit else line[: limit - 3] + "..." for line in lines
+    )

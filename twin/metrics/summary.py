@@ -1,0 +1,49 @@
+"""summary.json: the headline figures and the ledgers, flat keys with unit suffixes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from twin.metrics.jobs import bounded_slowdown, counts, makespan_s, quantiles, utilisation
+from twin.results.outcome import Outcome
+from twin.site.layout import Site
+from twin.version import __version__
+from twin.workload.jobs import Intake
+
+
+def summarise(
+    outcome: Outcome, site: Site, intake: Intake, *, name: str, seed: int, assumptions: list[str]
+) -> dict[str, Any]:
+    """The summary of one run; ``engine`` is added by whoever held the stopwatch."""
+    jobs = outcome.jobs
+    waited = jobs["wait_s"].dropna().to_numpy()
+    ended = jobs["jct_s"].dropna().to_numpy()
+    return {
+        "scenario": name,
+        "seed": seed,
+        "version": __version__,
+        "horizon_s": outcome.horizon_s,
+        "jobs": counts(jobs),
+        "jobs_not_submitted": outcome.not_submitted,
+        "wait_s": quantiles(waited),
+        "waited_fraction": float((waited > 0).mean()) if len(waited) else 0.0,
+        "jct_s": quantiles(ended),
+        "bounded_slowdown": quantiles(bounded_slowdown(jobs)),
+        "makespan_s": makespan_s(jobs, outcome.horizon_s),
+        "utilisation": utilisation(jobs, site.n_gpus, outcome.horizon_s),
+        "ledgers": {
+            "gpu_time": {
+                "unit": "gpu_s",
+                "total": site.n_gpus * outcome.horizon_s,
+                "shares": outcome.gpu_time,
+            }
+        },
+        "site": {
+            "gpus": site.n_gpus,
+            "nodes": site.n_nodes,
+            "pools": {pool.name: pool.gpus for pool in site.pools},
+        },
+        "workload": asdict(intake),
+        "assumptions": assumptions,
+    }

@@ -1,0 +1,160 @@
+"""A finished simulation as tables: the columns of `twin.tables`, nothing computed beyond them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from twin.kernel import recorder
+from twin.kernel.ledger import job_shares
+from twin.kernel.recorder import Record
+from twin.kernel.timeline import bin_means, bin_starts, bin_width_s
+from twin.site.layout import Site
+from twin.tables import ALLOCATIONS, DOMAINS, INCIDENTS, JOB_STATES, JOBS, TIMELINE, Table
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All tables of a run, and the GPU-time ledger over them."""
+
+    jobs: pd.DataFrame
+    allocations: pd.DataFrame
+    incidents: pd.DataFrame
+    timeline: pd.DataFrame
+    domains: pd.DataFrame
+    gpu_time: dict[str, float]
+    horizon_s: float
+    not_submitted: int  # jobs whose submit time lies beyond the horizon
+
+
+# The recorder's constants, in order, as places in JOB_STATES.
+_STATE_CODES = np.array(
+    [JOB_STATES.index(s) for s in ("completed", "failed", "rejected", "running", "queued")]
+)
+
+
+def outcome(
+    record: Record, jobs: pd.DataFrame, site: Site, timeline_bin_s: float | None = None
+) -> Outcome:
+    """Tables from what the simulation took down.
+
+    Parameters
+    ----------
+    record : Record
+    jobs : DataFrame
+        The job table that was simulated.
+    site : Site
+    timeline_bin_s : float, optional
+        Width of the bins of the time series. [s] Chosen to give a few hundred if not given.
+
+    Raises
+    ------
+    InvariantError
+        If the GPU-time ledger does not balance.
+    """
+    from twin.kernel.ledger import gpu_time
+
+    asked = jobs["gpus"].to_numpy()
+    shares = job_shares(record, asked)
+    ledger = gpu_time(record, shares, site.n_gpus)
+    starts_s = bin_starts(record.horizon_s, timeline_bin_s or bin_width_s(record.horizon_s))
+    kept = np.flatnonzero(record.state != recorder.NOT_SUBMITTED)
+    return Outcome(
+        jobs=_jobs(record, jobs, shares, site).iloc[kept].reset_index(drop=True),
+        allocations=_frame(ALLOCATIONS, record.allocations),
+        incidents=_frame(INCIDENTS, {}),
+        timeline=_timeline(record, starts_s),
+        domains=_pools(record, site, starts_s),
+        gpu_time=ledger,
+        horizon_s=record.horizon_s,
+        not_submitted=len(jobs) - len(kept),
+    )
+
+
+def _jobs(record: Record, jobs: pd.DataFrame, shares: dict[str, Any], site: Site) -> pd.DataFrame:
+    n = len(jobs)
+    submit_s = jobs["submit_s"].to_numpy()
+    pool_of = np.full(n, len(site.pools), np.int32)
+    held = record.allocations
+    pool_of[held["job"]] = site.node_pool[held["node"]]
+    names = [*(pool.name for pool in site.pools), ""]
+    columns: dict[str, Any] = {
+        "job_id": jobs["job_id"],
+        "submit_s": submit_s,
+        "start_s": record.start_s,
+        "end_s": record.end_s,
+        "gpus": jobs["gpus"].to_numpy(),
+        "nodes": record.nodes,
+        "wait_s": record.start_s - submit_s,
+        "jct_s": record.end_s - submit_s,
+        "run_s": jobs["run_s"].to_numpy(),
+        "user": jobs["user"],
+        "group": jobs["group"],
+        "kind": jobs["kind"],
+        "pool": _categories(pool_of, names),
+        "state": _categories(_STATE_CODES[np.minimum(record.state, recorder.QUEUED)], JOB_STATES),
+        "restarts": np.zeros(n, np.int32),
+        "preemptions": np.zeros(n, np.int32),
+        "energy_j": np.full(n, np.nan),
+    }
+    columns |= {f"{name}_gpu_s": values for name, values in shares.items()}
+    return _frame(JOBS, columns)
+
+
+def _timeline(record: Record, starts_s: np.ndarray[Any, Any]) -> pd.DataFrame:
+    log = record.log
+    counts = {name: values for name, values in log.items() if name != "time_s"}
+    columns: dict[str, Any] = bin_means(log["time_s"], counts, record.horizon_s, starts_s)
+    columns["time_s"] = starts_s
+    for name in ("down_gpus", "dark_gpus", "spare_gpus"):
+        columns[name] = np.zeros(len(starts_s))
+    for name in ("it_power_w", "facility_power_w", "pue"):
+        columns[name] = np.full(len(starts_s), np.nan)
+    return _frame(TIMELINE, columns)
+
+
+def _pools(record: Record, site: Site, starts_s: np.ndarray[Any, Any]) -> pd.DataFrame:
+    """GPUs held in each pool; a site of one pool has it in the timeline already."""
+    if len(site.pools) < 2:
+        return _frame(DOMAINS, {})
+    held = record.allocations
+    pool = site.node_pool[held["node"]]
+    gpus = np.bitwise_count(held["gpu_mask"].astype(np.uint64)).astype(float)
+    parts = []
+    for p, built in enumerate(site.pools):
+        here = pool == p
+        time_s = np.concatenate([[0.0], held["start_s"][here], held["end_s"][here]])
+        change = np.concatenate([[0.0], gpus[here], -gpus[here]])
+        order = np.argsort(time_s, kind="stable")
+        value = np.cumsum(change[order])
+        mean = bin_means(time_s[order], {"held_gpus": value}, record.horizon_s, starts_s)
+        parts.append(
+            pd.DataFrame(
+                {
+                    "time_s": starts_s,
+                    "domain": built.name,
+                    "quantity": "held_gpus",
+                    "value": mean["held_gpus"],
+                }
+            )
+        )
+    joined = pd.concat(parts, ignore_index=True)
+    return _frame(DOMAINS, {column.name: joined[column.name] for column in DOMAINS.columns})
+
+
+def _categories(codes: np.ndarray[Any, Any], names: Sequence[str]) -> pd.Series[Any]:
+    """A categorical column; all names stay known, those that nobody has included."""
+    return pd.Series(pd.Categorical.from_codes(codes.tolist(), pd.Index(names)))
+
+
+def _frame(table: Table, columns: dict[str, Any]) -> pd.DataFrame:
+    """A DataFrame with just the columns of a table, in its order and with its dtypes."""
+    made = {}
+    for column in table.columns:
+        dtype = "str" if column.dtype == "string" else column.dtype
+        made[column.name] = pd.Series(columns.get(column.name, []), dtype=None).astype(dtype)
+    return pd.DataFrame(made)

@@ -1,0 +1,114 @@
+"""The whole path on one screen: load -> build -> simulate -> results -> report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from twin.results.store import REPORT, Results, whole_or_nothing, write_run
+
+if TYPE_CHECKING:
+    from twin.scenario.schema import Scenario
+
+
+def load(path: Path | str, overrides: Sequence[str] = ()) -> Scenario:
+    """Read a scenario file.
+
+    Parameters
+    ----------
+    path : Path
+        The YAML file.
+    overrides : sequence of str
+        ``"path.to.key=value"`` each, applied in order.
+
+    Raises
+    ------
+    ScenarioError
+        With every problem found, each with its place.
+    """
+    from twin.scenario.load import load as load_scenario
+
+    return load_scenario(Path(path), overrides)
+
+
+def run(
+    scenario: Scenario | Path | str, out: Path | str | None = None, *, report: bool = True
+) -> Results:
+    """Run a scenario and leave its run directory.
+
+    Parameters
+    ----------
+    scenario : Scenario or path
+        What to run.
+    out : path, optional
+        Folder in which the run directory, named by the scenario, is made; an earlier one of that
+        name is replaced. Without it the results live in a temporary folder, as long as the returned
+        object does.
+    report : bool
+        Whether to draw ``report.html`` as well.
+
+    Raises
+    ------
+    InputError
+        If the scenario or its trace is at fault.
+    StorageError
+        If the results cannot be written; none are left half done.
+    """
+    if isinstance(scenario, str | Path):
+        scenario = load(scenario)
+    if out is None:
+        keep = TemporaryDirectory(prefix="twin-")
+        results = _run_into(scenario, Path(keep.name) / scenario.name, report)
+        results.keep_alive(keep)
+        return results
+    return _run_into(scenario, Path(out) / scenario.name, report)
+
+
+def _run_into(scenario: Scenario, target: Path, report: bool) -> Results:
+    from twin.build import build
+    from twin.kernel.simulation import Simulation
+    from twin.metrics.summary import summarise
+    from twin.results.outcome import outcome
+    from twin.results.provenance import peak_rss_bytes, provenance
+    from twin.scenario.load import dump
+
+    started_s = time.perf_counter()
+    with whole_or_nothing(target) as folder:
+        built = build(scenario)
+        simulation = Simulation(
+            built.site, built.workload.jobs, built.scheduler, built.placement, built.estimate_s
+        )
+        record = simulation.run(scenario.horizon_s)
+        tables = outcome(record, built.workload.jobs, built.site, scenario.output.timeline_bin_s)
+        summary = summarise(
+            tables,
+            built.site,
+            built.workload.intake,
+            name=scenario.name,
+            seed=scenario.seed,
+            assumptions=list(built.assumptions),
+        )
+        wall_s = time.perf_counter() - started_s
+        summary["engine"] = {
+            "events": record.events,
+            "wall_s": wall_s,
+            "peak_rss_bytes": peak_rss_bytes(),
+        }
+        text = dump(scenario)
+        traces = [scenario.workload.trace, scenario.site.node_list]
+        source = provenance(
+            seed=scenario.seed,
+            inputs=[Path(trace.path) for trace in traces if trace is not None],
+            scenario_yaml=text,
+            wall_s=wall_s,
+            events=record.events,
+        )
+        write_run(folder, tables, summary, source, text)
+        if report:
+            from twin.report.page import write_report
+
+            write_report(Results(folder), folder / REPORT)
+    return Results(target)

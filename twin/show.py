@@ -1,0 +1,195 @@
+"""A site as text: its halls, its power tree, its network and its bill of materials."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from twin.build import build_site, node_type
+from twin.catalog import parts
+from twin.site.layout import Site
+from twin.site.topology import FatTree, fat_tree
+from twin.units import format_si
+
+if TYPE_CHECKING:
+    from twin.scenario.schema import Scenario
+    from twin.scenario.site import Pool as AskedPool
+
+Tree = tuple[str, list["Tree"]]
+
+
+@dataclass(frozen=True)
+class Bought:
+    """What a pool is made of, as far as the catalog knows."""
+
+    node: parts.NodeType
+    node_type: str
+    nodes: int
+    network: FatTree | None
+    switch: str | None
+
+
+def show(scenario: Scenario) -> str:
+    """Text drawings of the site of a scenario, ready to print."""
+    site = build_site(scenario)
+    bought = [_bought(pool) for pool in scenario.site.pools]
+    sections = [
+        ("Site", draw(site_tree(site))),
+        ("Power, at nameplate", draw(power_tree(site, bought))),
+        ("Network of the compute fabric", draw(network_tree(site, bought))),
+        ("Bill of materials", bill(bought) if bought else "not known for a list of nodes"),
+    ]
+    return "\n\n".join(f"{title}\n{'-' * len(title)}\n{text}" for title, text in sections)
+
+
+def draw(tree: Tree) -> str:
+    """A tree as indented lines.
+
+    >>> print(draw(("a", [("b", []), ("c", [])])))
+    a
+    ├── b
+    └── c
+    """
+    label, children = tree
+    return "\n".join([label, *_branches(children, "")])
+
+
+def _branches(children: list[Tree], indent: str) -> Iterable[str]:
+    for i, (label, below) in enumerate(children):
+        last = i == len(children) - 1
+        yield f"{indent}{'└── ' if last else '├── '}{label}"
+        yield from _branches(below, indent + ("    " if last else "│   "))
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def site_tree(site: Site) -> Tree:
+    """Regions, halls, and what each pool has in them; rows and racks are counted, not listed."""
+    row_of_node = site.rack_row[site.node_rack]
+    hall_of_node = site.row_hall[row_of_node]
+    regions = []
+    for r, region in enumerate(site.regions):
+        halls = []
+        for h, hall in enumerate(site.halls):
+            if site.hall_region[h] != r:
+                continue
+            pools: list[Tree] = []
+            for p, pool in enumerate(site.pools):
+                here = (hall_of_node == h) & (site.node_pool == p)
+                nodes = int(here.sum())
+                if not nodes:
+                    continue
+                rows = len(np.unique(row_of_node[here]))
+                racks = len(np.unique(site.node_rack[here]))
+                domains = len(np.unique(site.node_domain[here]))
+                fabric = (
+                    "the node"
+                    if pool.domain_nodes == 1
+                    else f"the rack ({pool.domain_nodes * pool.gpus_per_node} GPUs)"
+                )
+                label = f"pool {pool.name}: {_plural(nodes * pool.gpus_per_node, 'GPU')}"
+                detail: list[Tree] = [
+                    (" > ".join(map(_plural, (rows, racks, nodes), ("row", "rack", "node"))), []),
+                    (f"{pool.node_type}: {_plural(pool.gpus_per_node, 'GPU')} a node", []),
+                    (f"scale-up domain is {fabric}: {_plural(domains, 'domain')}", []),
+                ]
+                pools.append((label, detail))
+            halls.append((f"hall {hall}", pools))
+        regions.append((f"region {region}", halls))
+    total = f"{site.name}: {_plural(site.n_nodes, 'node')}, {_plural(site.n_gpus, 'GPU')}"
+    return total, regions
+
+
+def power_tree(site: Site, bought: list[Bought]) -> Tree:
+    """Feeds from the site down to the rack, each with the nameplate power below it."""
+    node_w = np.concatenate(
+        [np.full(b.nodes, b.node.max_power_w or np.nan) for b in bought]
+        or [np.full(site.n_nodes, np.nan)]
+    )
+    row = site.rack_row[site.node_rack]
+    hall = site.row_hall[row]
+    halls: list[Tree] = []
+    for h, name in enumerate(site.halls):
+        in_hall = hall == h
+        rows = np.unique(row[in_hall])
+        row_w = [float(node_w[row == r].sum()) for r in rows]
+        racks = np.unique(site.node_rack[in_hall], return_inverse=True)[1]
+        rack_w = np.bincount(racks, weights=node_w[in_hall])
+        below: list[Tree] = [
+            (
+                f"{_plural(len(rows), 'row feed')}, {_power_range(row_w)} each",
+                [(f"{_plural(len(rack_w), 'rack')}, {_power_range(rack_w)} each", [])],
+            )
+        ]
+        halls.append((f"hall {name}: {_power(float(node_w[in_hall].sum()))}", below))
+    return f"{site.name}: {_power(float(node_w.sum()))} of IT equipment, network not counted", halls
+
+
+def _power(watts: float) -> str:
+    return "power not known" if np.isnan(watts) else format_si(watts, "W", 4)
+
+
+def _power_range(watts: Iterable[float]) -> str:
+    values = list(watts)
+    low, high = min(values), max(values)
+    return _power(high) if low == high or np.isnan(high) else f"{_power(low)} to {_power(high)}"
+
+
+def network_tree(site: Site, bought: list[Bought]) -> Tree:
+    """For each pool the fat tree that would join all its NICs at full bisection."""
+    pools: list[Tree] = []
+    for pool, b in zip(site.pools, bought, strict=False):
+        label = f"pool {pool.name}"
+        if b.network is None or b.switch is None:
+            pools.append((f"{label}: not known; name a switch and a node type with NICs", []))
+            continue
+        tree, nics = b.network, b.node.nics or 0
+        layers: list[Tree] = [
+            (f"{count:,} {name} switch" + ("" if count == 1 else "es"), [])
+            for name, count in (("core", tree.core), ("spine", tree.spine), ("leaf", tree.leaf))
+            if count
+        ]
+        rate = format_si(8 * (b.node.nic_bytes_per_s or 0), "bit/s")
+        ends = f"{_plural(b.nodes, 'node')} x {nics} NICs at {rate}"
+        layers.append((f"{_plural(tree.ports, 'port')}: {ends}", []))
+        tiers = f"{tree.tiers}-tier fat tree" if tree.tiers > 1 else "one switch"
+        pools.append((f"{label}: {tiers} of {tree.radix}-port {b.switch}", layers))
+    return f"{site.name}: full bisection, NIC k of every node on rail k", pools
+
+
+def bill(bought: list[Bought]) -> str:
+    """What to order, with the catalog's price band where it knows one."""
+    rows = [("item", "count", "price band, each")]
+    for b in bought:
+        low, high = b.node.price_usd_low, b.node.price_usd_high
+        band = f"{low / 1e3:,.0f} to {high / 1e3:,.0f} kUSD" if low and high else "not known"
+        rows.append(
+            (f"{b.node_type} ({b.node.gpus} x {b.node.gpu or 'GPU'})", f"{b.nodes:,}", band)
+        )
+        if b.network is not None and b.switch is not None:
+            rows.append((f"{b.switch} switch", f"{b.network.switches:,}", "not known"))
+    widths = [max(len(row[i]) for row in rows) for i in range(3)]
+    return "\n".join(f"{a:<{widths[0]}}  {n:>{widths[1]}}  {p}".rstrip() for a, n, p in rows)
+
+
+def _bought(pool: AskedPool) -> Bought:
+    node = node_type(pool.node)
+    switch = pool.switch or _matching_switch(node)
+    radix = parts.switch(switch).radix if switch else None
+    ports = (node.nics or 0) * pool.nodes
+    network = fat_tree(ports, radix) if radix and ports else None
+    return Bought(node, pool.node.use or f"{node.gpus}-GPU node", pool.nodes, network, switch)
+
+
+def _matching_switch(node: parts.NodeType) -> str | None:
+    """The first InfiniBand switch of the catalog whose ports run at the rate of the node's NICs."""
+    for name in parts.names("switches"):
+        switch = parts.switch(name)
+        if switch.kind == "infiniband" and switch.port_bytes_per_s == node.nic_bytes_per_s:
+            return name
+    return None
