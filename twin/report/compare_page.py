@@ -1,0 +1,152 @@
+"""The page that sets runs side by side: what differs, by how much, and for which jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from twin.errors import InputError
+from twin.report import differences, numbers
+from twin.report.figures.ledgers import ledgers
+from twin.report.figures.queues import Clocked, queues
+from twin.report.figures.waits import Curve, wait_curves
+from twin.report.html import render, save
+from twin.report.pairs import Paired, paired, same_jobs
+from twin.report.picture import Picture, picture
+from twin.report.settings import differing
+from twin.report.sizes import known
+from twin.report.source import installed_gpus, length_s, share_of_bought
+from twin.report.theme import Shape, Stroke, run_letter, run_name, run_stroke
+from twin.results.store import Results
+from twin.tables import GPU_TIME_SHARES
+
+_ANSWER = ("useful GPU-time", "mean wait", "mean completion time (JCT)", "makespan")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A run in the list that the page begins with."""
+
+    letter: str
+    name: str
+    stroke: Stroke
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """A run's jobs against the first run's; no rows where the jobs are not the same."""
+
+    letter: str
+    rows: list[Paired]
+
+
+def write_comparison(
+    runs: Sequence[Results], path: Path, labels: Sequence[str] | None = None
+) -> None:
+    """Write the comparison of two or more runs; differences are against the first.
+
+    Parameters
+    ----------
+    runs : sequence of Results
+        Run directories' tables, as `twin.results.store.Results` hands them out.
+    path : Path
+        The HTML file to write.
+    labels : sequence of str, optional
+        A name for each run; the scenarios' names if not given.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two runs.
+    StorageError
+        If the file cannot be written.
+    """
+    save(path, comparison_html(runs, labels or [run.name for run in runs]))
+
+
+def comparison_html(runs: Sequence[Results], labels: Sequence[str]) -> str:
+    """The comparison as text; the same runs give the same bytes."""
+    if len(runs) < 2:
+        raise InputError(f"a comparison needs two runs or more, found {len(runs)}")
+    rows = differences.headline_rows(runs)
+    others = list(enumerate(runs))[1:]
+    return render(
+        "compare.html",
+        runs=[
+            Entry(run_letter(index), label, run_stroke(index)) for index, label in enumerate(labels)
+        ],
+        answers=[_answer(rows, index) for index, _ in others],
+        remark=_remark(runs),
+        differing=differing([run.scenario_yaml for run in runs]),
+        headlines=rows,
+        ledger_rows=differences.ledger_rows(runs),
+        pairings=[_pairing(index, runs[0], run) for index, run in others],
+        pictures=pictures(runs, labels),
+    )
+
+
+def pictures(runs: Sequence[Results], labels: Sequence[str]) -> dict[str, Picture]:
+    """Ledgers side by side; waits, and queue and use over time, on top of each other."""
+    shares = [{s.name: share_of_bought(run, s.name) for s in GPU_TIME_SHARES} for run in runs]
+    clocked = [Clocked(run.timeline, length_s(run), installed_gpus(run)) for run in runs]
+    waits_s = [known(run.jobs, "wait_s") for run in runs]
+
+    def names(length: int) -> list[str]:
+        return [run_name(index, label, length) for index, label in enumerate(labels)]
+
+    def waits(shape: Shape) -> Figure:
+        strokes = (run_stroke(index) for index in range(len(runs)))
+        drawn = zip(names(17), waits_s, strokes, strict=True)
+        curves = [Curve(name, wait_s, s.colour, s.dash) for name, wait_s, s in drawn if wait_s.size]
+        return wait_curves(curves, shape)
+
+    return {
+        "ledgers": picture(
+            "ledgers",
+            lambda shape: ledgers(names(40), shares, shape),
+            text="GPU-time ledgers as shares of what each run bought; the table has the numbers.",
+        ),
+        "waits": picture(
+            "wait-curves",
+            waits,
+            text="Share of jobs that wait longer than a given time, a line a run.",
+        ),
+        "queues": picture(
+            "queues",
+            lambda shape: queues(clocked, shape),
+            text="GPUs busy and jobs waiting over time, a line a run.",
+        ),
+    }
+
+
+def _answer(rows: Sequence[differences.Row], index: int) -> str:
+    changes = differences.in_words(rows, index, _ANSWER)
+    return f"{run_letter(index)} against A: {changes or 'no figure in common'}."
+
+
+def _remark(runs: Sequence[Results]) -> str:
+    """How far the differences may be trusted."""
+    alike = all(same_jobs(runs[0].jobs, run.jobs) for run in runs[1:])
+    other = (
+        ""
+        if alike
+        else "The runs were not all given the same jobs: the figures compare those too. "
+    )
+    seeds = {str(run.summary.get("seed", numbers.NOTHING)) for run in runs}
+    if len(seeds) == 1:
+        return other + (
+            f"One run each, all with seed {seeds.pop()}: no interval. The differences are exact "
+            "for this workload and seed; how much of them is luck, one seed cannot say."
+        )
+    return other + (
+        f"The runs have {len(seeds)} different seeds, so part of each difference is luck, and no "
+        "interval says how much. Compare runs with equal seeds."
+    )
+
+
+def _pairing(index: int, first: Results, other: Results) -> Pairing:
+    rows = paired(first.jobs, other.jobs) if same_jobs(first.jobs, other.jobs) else []
+    return Pairing(run_letter(index), rows)

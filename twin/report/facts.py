@@ -1,0 +1,236 @@
+"""What the page of a run states in words and tables: the answer first, then what carries it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from twin.report import numbers
+from twin.report.sizes import known
+from twin.report.source import installed_gpus, ledger, length_s, share_of_bought
+from twin.report.theme import SHARE_COLOURS
+from twin.results.store import Results
+from twin.tables import GPU_TIME_SHARES, HEADLINES, JOB_STATES, Headline, Share, look_up
+
+_LISTED = 12  # rows of the tables of single jobs
+_TEXT = 60  # characters of a user-supplied string in a table
+
+
+@dataclass(frozen=True)
+class Card:
+    """A headline number: what it is, how much, and one line more."""
+
+    label: str
+    value: str
+    more: str = ""
+
+
+@dataclass(frozen=True)
+class LedgerRow:
+    """A share of the ledger, written out."""
+
+    share: Share
+    colour: str
+    gpu_hours: str
+    percent: str
+    zero: bool
+
+
+def answer(run: Results) -> str:
+    """The run in one or two sentences."""
+    gpus, span = installed_gpus(run), numbers.duration(length_s(run))
+    total = look_up(run.summary, "jobs.submitted") or 0
+    if not gpus:
+        return f"No GPU-time passed in this run; {numbers.count(total)} jobs were submitted."
+    useful = numbers.percent(share_of_bought(run, "useful"), 0)
+    sentences = [f"Of {numbers.count(gpus)} GPUs over {span}, {useful} of GPU-time did useful work"]
+    wait_s = known(run.jobs, "wait_s")
+    if not total:
+        sentences.append("no job was submitted.")
+    elif not wait_s.size:
+        sentences.append(f"none of the {numbers.count(total)} jobs started.")
+    elif not (wait_s > 0).any():
+        sentences.append("no job waited.")
+    else:
+        waited = numbers.percent(float((wait_s > 0).mean()), 0)
+        mean = numbers.duration(float(wait_s.mean()))
+        sentences.append(f"{waited} of jobs waited, and the mean wait over all jobs was {mean}.")
+    return "; ".join(sentences)
+
+
+def largest_loss(run: Results) -> str:
+    """Where most of the GPU-time went that was not useful; empty if all of it was."""
+    parts = {share: share_of_bought(run, share.name) for share in GPU_TIME_SHARES[:-1]}
+    share = max(parts, key=lambda each: parts[each])
+    if not parts[share] > 0:
+        return ""
+    part = numbers.percent(parts[share], 0)
+    return f"The largest part of the rest, {part}, was {share.label}: {share.meaning}."
+
+
+def waited_fraction(run: Results) -> float | None:
+    """Share of the jobs that waited, of those that started; None if none did."""
+    wait_s = known(run.jobs, "wait_s")
+    return float((wait_s > 0).mean()) if wait_s.size else None
+
+
+# Two figures that lead every page; they come from the ledger and the job table.
+USEFUL = Headline("useful_share", "useful GPU-time", "", "more")
+WAITED = Headline("waited_fraction", "jobs that waited", "", "less")
+
+
+def headline_values(run: Results) -> dict[Headline, float | None]:
+    """The headline figures of a run, None where it has no such figure.
+
+    Returns
+    -------
+    dict
+        `USEFUL` (of what was bought), `WAITED` (of the jobs that started), then `tables.HEADLINES`.
+    """
+    useful = share_of_bought(run, "useful")
+    values: dict[Headline, float | None] = {
+        USEFUL: useful if numbers.is_number(useful) else None,
+        WAITED: waited_fraction(run),
+    }
+    for entry in HEADLINES:
+        value = look_up(run.summary, entry.key)
+        values[entry] = value if numbers.is_number(value) else None
+    return values
+
+
+def cards(run: Results) -> list[Card]:
+    """The headline figures that the run has, written out."""
+    submitted = numbers.count(look_up(run.summary, "jobs.submitted") or 0)
+    more = {
+        USEFUL.key: "of what was bought",
+        WAITED.key: f"of {numbers.count(known(run.jobs, 'wait_s').size)} that started",
+        "utilisation": "GPU-time that jobs asked for, of what was installed until the last end",
+        "jobs.completed": f"of {submitted} submitted",
+        "makespan_s": "first submit to last end",
+        "bounded_slowdown.mean": "completion over run time, run times below 10 s taken as 10 s",
+    }
+    return [
+        Card(entry.label, numbers.headline(entry, value), more.get(entry.key, ""))
+        for entry, value in headline_values(run).items()
+        if value is not None
+    ]
+
+
+def ledger_rows(run: Results) -> list[LedgerRow]:
+    """Every share of the GPU-time ledger, zero ones too, in the ledger's order."""
+    shares = ledger(run)["shares"]
+    rows = []
+    for share in GPU_TIME_SHARES:
+        part = float(shares.get(share.name, 0.0))
+        fraction = share_of_bought(run, share.name)
+        rows.append(
+            LedgerRow(
+                share=share,
+                colour=SHARE_COLOURS[share.name],
+                gpu_hours=numbers.gpu_hours(part),
+                percent=numbers.percent(fraction),
+                zero=part == 0,
+            )
+        )
+    return rows
+
+
+def states(run: Results) -> list[tuple[str, int]]:
+    """Jobs by the state that they ended in; states without jobs are left out."""
+    counted = ((state, look_up(run.summary, f"jobs.{state}") or 0) for state in JOB_STATES)
+    return [(state, number) for state, number in counted if number]
+
+
+def longest_waits(jobs: pd.DataFrame) -> list[dict[str, str]]:
+    """The jobs that waited longest, longest first."""
+    waited = jobs[jobs["wait_s"] > 0]
+    return _listed(waited.nlargest(_LISTED, "wait_s", keep="first"))
+
+
+def largest_jobs(jobs: pd.DataFrame) -> list[dict[str, str]]:
+    """The jobs that asked for most GPUs, the longer one first among equals."""
+    return _listed(jobs.nlargest(_LISTED, ["gpus", "run_s"], keep="first"))
+
+
+def _listed(jobs: pd.DataFrame) -> list[dict[str, str]]:
+    return [
+        {
+            "job_id": shortened(job["job_id"]),
+            "user": shortened(job["user"]),
+            "group": shortened(job["group"]),
+            "gpus": numbers.count(job["gpus"]),
+            "submit": numbers.instant(job["submit_s"]),
+            "run": numbers.duration(job["run_s"]),
+            "wait": numbers.duration(job["wait_s"]),
+            "jct": numbers.duration(job["jct_s"]),
+            "state": str(job["state"]),
+        }
+        for job in jobs.to_dict("records")
+    ]
+
+
+def shortened(value: object) -> str:
+    """A user-supplied string, cut to what a table bears; a dash for none."""
+    text = "" if value is None or value != value else str(value)
+    if len(text) > _TEXT:
+        text = text[: _TEXT - 1] + "…"
+    return text or numbers.NOTHING
+
+
+def intake(run: Results) -> dict[str, Any]:
+    """How the job table came about; every key of `twin.workload.jobs.Intake` is there."""
+    found = run.summary.get("workload")
+    found = found if isinstance(found, Mapping) else {}
+    skipped = found.get("skipped") or ()
+    return {
+        "source": str(found.get("source") or ""),
+        "format": str(found.get("format") or ""),
+        "rows_read": found.get("rows_read"),
+        "skipped_rows": found.get("skipped_rows") or 0,
+        "skipped": [str(line) for line in skipped],
+        "dropped": {str(name): number for name, number in (found.get("dropped") or {}).items()},
+        "notes": [str(line) for line in found.get("notes") or ()],
+    }
+
+
+# Sections of the summary that a run has only if it modelled them, and what is left out otherwise.
+_SECTIONS: Sequence[tuple[str, str]] = (
+    ("reliability", "failures and repairs: every GPU stays up"),
+    ("power", "power and cooling: no cap binds, no energy is counted"),
+    ("serving", "inference requests"),
+    ("cost", "money and carbon"),
+)
+
+
+def not_modelled(run: Results) -> list[str]:
+    """What this run leaves out, by the sections that its summary does not have."""
+    return [words for section, words in _SECTIONS if section not in run.summary]
+
+
+def assumptions(run: Results) -> list[str]:
+    """Assumptions that the run wrote down, then those of the trace's reader; each once."""
+    written = (str(line) for line in run.summary.get("assumptions") or ())
+    return list(dict.fromkeys([*written, *intake(run)["notes"]]))
+
+
+def provenance_rows(provenance: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Provenance as dotted keys and plain values."""
+    rows: list[tuple[str, str]] = []
+    for key, value in provenance.items():
+        if isinstance(value, Mapping):
+            rows.extend((f"{key}.{inner}", text) for inner, text in provenance_rows(value))
+        elif isinstance(value, list | tuple):
+            rows.append((str(key), "; ".join(_entry(each) for each in value) or numbers.NOTHING))
+        else:
+            rows.append((str(key), str(value)))
+    return rows
+
+
+def _entry(value: object) -> str:
+    """An item of a list: a mapping as its keys and values in words."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {inner}" for key, inner in value.items())
+    return str(value)
