@@ -85,7 +85,7 @@ def test_large_numbers_are_unix_time(tmp_path):
 
 def test_milliseconds_taken_for_seconds_are_refused(tmp_path):
     text = "submit_s,run_s,gpus\n1700000000000,1,1\n"
-    with pytest.raises(TraceError, match="a submit time beyond the year 5000"):
+    with pytest.raises(TraceError, match="a submit time beyond the years 1000 to 5000"):
         read_trace(write(tmp_path / "t.csv", text))
 
 

@@ -31,7 +31,8 @@ from twin.workload.traces.convert import (
 
 MAX_GPUS = 10_000_000
 MAX_RUN_S = 100 * 365.25 * 86400.0
-MAX_TIME_S = 1e11  # the year 5138: beyond it, a time in ms or us was taken for seconds
+# The years 1001 to 4999. Beyond, a time in ms or us was most likely taken for seconds.
+MIN_TIME_S, MAX_TIME_S = -3.06e10, 9.56e10
 
 _TEXT_COLUMNS = ("user", "group", "kind", "model", "pool")
 
@@ -244,9 +245,8 @@ class Rows:
         submit, run, size = (shown[name].split(", ") for name in ("submit_s", "run_s", "gpus"))
         with np.errstate(invalid="ignore"):
             self.refuse(np.isnan(submit_s), "no submit time", *submit)
-            self.refuse(
-                np.abs(submit_s) > MAX_TIME_S, "a submit time beyond the year 5000", *submit
-            )
+            beyond = (submit_s < MIN_TIME_S) | (submit_s > MAX_TIME_S)
+            self.refuse(beyond, "a submit time beyond the years 1000 to 5000", *submit)
             self.refuse(np.isnan(run_s), "no duration", *run)
             self.refuse(run_s < 0, "a negative duration", *run)
             self.refuse(run_s > MAX_RUN_S, "a duration of more than 100 years", *run)

@@ -31,10 +31,11 @@ _WANTED = (
 )
 _CANCELLED = 5
 _PARTIAL = (2, 3, 4)  # pieces of a job that was swapped out; the whole has a line of its own
-_COMMENT = re.compile(rb"^[ \t]*;[^\n]*", re.MULTILINE)
 _HEADER = re.compile(r";\s*([A-Za-z][\w ]*?)\s*:\s*(.*?)\s*$")
 _QUOTED_KEYS = ("Computer", "Installation", "Note", "Notes")
 _LONGEST_NOTE = 200
+_BLANKS = bytes.maketrans(b"\t\r\f\v", b"    ")
+_BLOCK_BYTES = 2**18  # small enough to stay in the cache
 
 
 @reader("swf")
@@ -53,8 +54,8 @@ def read(source: Source) -> Workload:
     [feitelson-swf], version 2.2.
     """
     text = read_text(source.path)
-    header = _header(text)
-    body = _single_spaced(text)
+    bare, header = _without_comments(text)
+    body = _single_spaced(bare)
     if not body.strip():
         raise TraceError(f"{source.path}: has a header and no rows")
     rows = delimited_rows(
@@ -99,24 +100,38 @@ def read(source: Source) -> Workload:
     )
 
 
-def _header(text: bytearray) -> dict[str, list[str]]:
-    """The comments of the form ``; Key: value``, in order."""
+def _without_comments(text: bytearray) -> tuple[bytearray, dict[str, list[str]]]:
+    """The text with its comment lines emptied, and those of the form ``; Key: value``, in order."""
     header: dict[str, list[str]] = {}
-    for comment in _COMMENT.finditer(text):
-        match = _HEADER.match(comment[0].decode().strip())
-        if match:
-            header.setdefault(match[1], []).append(match[2])
-    return header
+    pieces, taken = [], 0
+    at = text.find(b";")
+    while at >= 0:
+        start = text.rfind(b"\n", 0, at) + 1
+        end = text.find(b"\n", at)
+        end = end if end >= 0 else len(text)
+        if not text[start:at].strip():
+            pieces.append(text[taken:start])
+            taken = end
+            match = _HEADER.match(text[at:end].decode())
+            if match:
+                header.setdefault(match[1], []).append(match[2])
+        at = text.find(b";", end)
+    return bytearray().join([*pieces, text[taken:]]), header
 
 
 def _single_spaced(text: bytearray) -> bytearray:
-    """One blank between fields, none at the ends of lines, comments emptied; lines stay lines."""
-    if b";" in text:
-        text = bytearray(_COMMENT.sub(b"", text))
-    text = text.translate(bytes.maketrans(b"\t\r\f\v", b"    "))
-    while b"  " in text:
-        text = text.replace(b"  ", b" ")
-    return text.replace(b" \n", b"\n").replace(b"\n ", b"\n").strip(b" ")
+    """One blank between fields and none at the ends of lines; lines stay lines."""
+    spaced, start = bytearray(), 0
+    while start < len(text):
+        end = text.find(b"\n", start + _BLOCK_BYTES) + 1 or len(text)
+        block = text[start:end].translate(_BLANKS)
+        view = np.frombuffer(block + b"\n", np.uint8)
+        blank, line_end = view == ord(" "), view == ord("\n")
+        # The last blank of a run stays, unless the line ends there.
+        keep = ~(blank[:-1] & (blank[1:] | line_end[1:]))
+        spaced += view[:-1][keep].tobytes().replace(b"\n ", b"\n").lstrip(b" ")
+        start = end
+    return spaced
 
 
 def _epoch(header: dict[str, list[str]], rows: Rows) -> datetime | None:
