@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isclose
 from typing import Literal
 
 from twin.report import numbers
@@ -77,7 +78,8 @@ def _compared(entry: Headline, first: float | None, value: float | None) -> Cell
         or not (numbers.is_number(first) and numbers.is_number(value))
     ):
         return Cell(text)
-    change = value - first
+    # The same sum added up in another order is the same.
+    change = 0.0 if isclose(value, first, rel_tol=1e-9) else value - first
     absolute = numbers.difference(entry, change)
     relative = numbers.relative(change / abs(first)) if first else ""
     short = absolute if numbers.is_fraction(entry) or not relative else relative

@@ -14,6 +14,7 @@ from twin.report.source import installed_gpus, ledger, length_s, share_of_bought
 from twin.report.theme import SHARE_COLOURS
 from twin.results.store import Results
 from twin.tables import GPU_TIME_SHARES, HEADLINES, JOB_STATES, Headline, Share, look_up
+from twin.units import format_si
 
 _LISTED = 12  # rows of the tables of single jobs
 _TEXT = 60  # characters of a user-supplied string in a table
@@ -198,15 +199,15 @@ def intake(run: Results) -> dict[str, Any]:
 
 # Sections of the summary that a run has only if it modelled them, and what is left out otherwise.
 _SECTIONS: Sequence[tuple[str, str]] = (
-    ("reliability", "failures and repairs: every GPU stays up"),
-    ("power", "power and cooling: no cap binds, no energy is counted"),
+    ("reliability", "failures and repairs"),
+    ("power", "power and cooling"),
     ("serving", "inference requests"),
     ("cost", "money and carbon"),
 )
 
 
 def not_modelled(run: Results) -> list[str]:
-    """What this run leaves out, by the sections that its summary does not have."""
+    """What this run leaves out: sections that its summary does not have."""
     return [words for section, words in _SECTIONS if section not in run.summary]
 
 
@@ -225,8 +226,17 @@ def provenance_rows(provenance: Mapping[str, Any]) -> list[tuple[str, str]]:
         elif isinstance(value, list | tuple):
             rows.append((str(key), "; ".join(_entry(each) for each in value) or numbers.NOTHING))
         else:
-            rows.append((str(key), str(value)))
+            rows.append((str(key), _plain(str(key), value)))
     return rows
+
+
+def _plain(key: str, value: object) -> str:
+    """A value with the unit that its key ends in."""
+    if isinstance(value, float) and key.endswith("_s"):
+        return numbers.duration(value)
+    if isinstance(value, int | float) and key.endswith("_bytes"):
+        return format_si(value, "B")
+    return str(value)
 
 
 def _entry(value: object) -> str:

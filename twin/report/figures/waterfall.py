@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from twin.report.numbers import gpu_hours, percent
-from twin.report.theme import BOUGHT, INK, MUTED, PAPER, SHARE_COLOURS, Shape, baseline, note
+from twin.report.theme import BOUGHT, INK, MUTED, SHARE_COLOURS, Shape, baseline, note
 from twin.tables import GPU_TIME_SHARES
 
 _ROW = 30.0  # height of a row [px]
@@ -51,7 +51,7 @@ def waterfall(ledger: Mapping[str, Any], shape: Shape) -> Figure:
             left=left,
             height=0.62,
             color=SHARE_COLOURS[share.name],
-            edgecolor=MUTED if share.name == "idle" else PAPER,
+            edgecolor=MUTED if share.name == "idle" else SHARE_COLOURS[share.name],
             linewidth=0.5,
         )
         axes.plot([right, right], [y - 1 + 0.31, y + 0.31], color=MUTED, linewidth=0.7)
