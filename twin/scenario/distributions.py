@@ -73,7 +73,7 @@ class Law(OneKey):
             try:
                 law: Distribution = cls(*given)
             except DomainError as error:
-                raise ValueError(str(error)) from None
+                raise ValueError(str(error).removeprefix(f"{key}: ")) from None
         return law
 
     def write(self, law: Distribution) -> dict[str, Any]:

@@ -66,14 +66,12 @@ def find(text: str, *, beside: Path | None) -> Path:
         for folder in folders:
             if (folder / path).exists():
                 return folder / path
+        tried = list(dict.fromkeys((folder / path).absolute() for folder in folders))
     except (OSError, ValueError, RuntimeError) as error:  # too long, a NUL, no such home
         raise ValueError(f"{found(text)} cannot be looked up: {error}") from None
-    tried = [folder / path for folder in folders]
-    if not path.is_absolute():
-        tried = list(dict.fromkeys(place.resolve() for place in tried))
     there = next((p.parent for p in tried if p.parent.is_dir()), None)
     hint = f"; {_files_in(there, path.name)}" if there else ""
-    raise ValueError(f"no such file; looked for {' and '.join(map(str, tried))}{hint}")
+    raise ValueError(f"no such file; looked for {' and '.join(repr(str(p)) for p in tried)}{hint}")
 
 
 def _files_in(folder: Path, near: str) -> str:

@@ -52,7 +52,7 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Scenario:
         try:
             node = _with_file_found(node, dotted)
         except ScenarioError as error:
-            problems += error.problems
+            problems += [replace(problem, path=dotted) for problem in error.problems]
     try:
         scenario = Scenario.model_validate(node.plain())
     except ValidationError as error:
@@ -152,19 +152,22 @@ def _all_at(node: Node, place: Place) -> Node:
 
 def _with_file_found(node: Node, dotted: str) -> Node:
     """The tree with the path of an input file made absolute."""
-    steps, at = dotted.split("."), node
-    for step in steps:
-        if not isinstance(at.value, dict) or step not in at.value:
-            return node
-        at = at.value[step]
-    if not isinstance(at.value, str) or not at.value:
+    key, _, rest = dotted.partition(".")
+    if not isinstance(node.value, dict) or key not in node.value:
+        return node
+    below = node.value[key]
+    below = _with_file_found(below, rest) if rest else _found_file(below)
+    return Node({**node.value, key: below}, node.place)
+
+
+def _found_file(node: Node) -> Node:
+    if not isinstance(node.value, str) or not node.value:
         return node  # the schema will say so
-    beside = None if at.place == _SET else Path(at.place.file).parent
+    beside = None if node.place == _SET else Path(node.place.file).parent
     try:
-        path = find(at.value, beside=beside).resolve()
+        return Node(str(find(node.value, beside=beside).resolve()), node.place)
     except ValueError as error:
-        raise ScenarioError([at.place.problem(str(error), dotted)]) from None
-    return put(node, steps, Node(str(path), at.place), Scenario)
+        raise ScenarioError([node.place.problem(str(error))]) from None
 
 
 def _problem(root: Node, error: Any) -> Problem:
@@ -176,7 +179,8 @@ def _problem(root: Node, error: Any) -> Problem:
         if isinstance(node.value, list) and isinstance(step, int) and step < len(node.value):
             node, path = node.value[step], f"{path}[{step}]"
         elif isinstance(node.value, dict):
-            path = f"{path}.{step}" if path else str(step)
+            shown = step if str(step).isprintable() else ascii(step)  # no codes to a terminal
+            path = f"{path}.{shown}" if path else str(shown)
             if str(step) not in node.value:
                 break
             node = node.value[str(step)]
@@ -216,7 +220,15 @@ _Dumper.add_representer(str, _represent_text)
 
 def schema_json() -> dict[str, Any]:
     """JSON Schema of a scenario file, for editors: what each key means and may hold."""
-    schema = Scenario.model_json_schema(by_alias=True)
+    from pydantic.json_schema import GenerateJsonSchema
+
+    class Untitled(GenerateJsonSchema):
+        """Leaves out titles, which only say the key again."""
+
+        def field_title_should_be_set(self, schema: Any) -> bool:
+            return False
+
+    schema = Scenario.model_json_schema(by_alias=True, schema_generator=Untitled)
     files = {
         "extends": {"type": "string", "description": "a scenario file that this one changes"},
         "include": {
@@ -226,4 +238,7 @@ def schema_json() -> dict[str, Any]:
         },
     }
     schema["properties"] = {**files, **schema["properties"]}
+    # What a file does not say, the files that it names may.
+    enough = [schema.pop("required"), *([key] for key in files)]
+    schema["anyOf"] = [{"required": keys} for keys in enough]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

@@ -66,5 +66,13 @@ Placement = Annotated[PolicyRef, PolicyName("placements", "best-fit")]
 class Policies(Section):
     """The policies of a run."""
 
-    scheduler: Scheduler = Field(default=PolicyRef("fifo"), description="which job starts next")
-    placement: Placement = Field(default=PolicyRef("best-fit"), description="where a job runs")
+    scheduler: Scheduler = Field(
+        default=PolicyRef("fifo"),
+        description="which job starts next",
+        json_schema_extra={"default": "fifo"},
+    )
+    placement: Placement = Field(
+        default=PolicyRef("best-fit"),
+        description="where a job runs",
+        json_schema_extra={"default": "best-fit"},
+    )

@@ -40,11 +40,15 @@ Horizon = Annotated[float | None, _Horizon(units.TIME, above=0.0)]
 class Scenario(Section):
     """A site, what is to be done on it, and how it is run."""
 
-    name: Name = Field(description="a name; results are written to a folder of this name")
+    name: Name = Field(description="a name, that of the folder of results")
     description: str = Field(default="", description="what it is for, for the report")
     seed: Seed = Field(default=1, description="seed of all random streams")
     start: CalendarTime | None = Field(default=None, description="calendar time of second 0")
-    horizon_s: Horizon = Field(default=None, description="when to stop: drained, or a duration")
+    horizon_s: Horizon = Field(
+        default=None,
+        description="when to stop: drained, or a duration",
+        json_schema_extra={"default": "drained"},
+    )
     site: Site = Field(description="what stands there")
     workload: Workload = Field(description="what is to be done")
     policies: Policies = Field(default_factory=Policies, description="how it is run")

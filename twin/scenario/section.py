@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from typing import Any, ClassVar, Self
 
 from pydantic import (
@@ -98,9 +99,16 @@ class Section(BaseModel):
         try:
             return handler(data)
         except ValidationError as error:
-            raise faults(
-                *((e["loc"], cls._explain(e), e["input"]) for e in error.errors())
-            ) from None
+            told = [e for e in error.errors() if not cls._is_misspelt(e, data)]
+            raise faults(*((e["loc"], cls._explain(e), e["input"]) for e in told)) from None
+
+    @classmethod
+    def _is_misspelt(cls, error: Any, data: Any) -> bool:
+        """Whether a missing key is there under a name that is told as unknown anyway."""
+        if error["type"] != "missing" or len(error["loc"]) != 1 or not isinstance(data, dict):
+            return False
+        unknown = [str(key) for key in data if key not in cls.yaml_keys()]
+        return bool(get_close_matches(error["loc"][0], unknown, n=1, cutoff=0.6))
 
     @classmethod
     def _explain(cls, error: Any) -> str:
@@ -159,6 +167,8 @@ def below(*loc: int | str, drop: int = 0) -> Iterator[None]:
         raise faults(
             *((loc + e["loc"][drop:], explain(e), e["input"]) for e in error.errors())
         ) from None
+    except ValueError as error:
+        raise fault(str(error), None, *loc) from None
 
 
 def found(value: Any) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -12,7 +11,7 @@ from twin.errors import did_you_mean
 from twin.scenario import check
 from twin.scenario.check import KnownName
 from twin.scenario.quantities import Count, FilePath, GpusPerNode, Name, PositiveWatts
-from twin.scenario.section import Section
+from twin.scenario.section import Section, fault
 
 GpuName = Annotated[str, KnownName("GPU", check.gpus)]
 NodeName = Annotated[str, KnownName("node", check.nodes)]
@@ -62,9 +61,10 @@ class Pool(Section):
 
     @model_validator(mode="after")
     def _each_hall_has_a_node(self) -> Self:
-        _each_once("hall", self.halls)
+        for at, hall in _repeated(self.halls):
+            raise fault(f"hall {hall!r} is given twice", hall, "halls", at)
         if self.nodes < len(self.halls):
-            raise ValueError(f"{self.nodes} nodes cannot stand in {len(self.halls)} halls")
+            raise ValueError(f"has too few nodes ({self.nodes}) for {len(self.halls)} halls")
         return self
 
 
@@ -91,18 +91,19 @@ class Site(Section):
 
     @model_validator(mode="after")
     def _names_are_unique_and_known(self) -> Self:
-        _each_once("pool", [pool.name for pool in self.pools])
-        _each_once("hall", [hall for halls in self.regions.values() for hall in halls])
+        for at, name in _repeated([pool.name for pool in self.pools]):
+            raise fault(f"pool {name!r} is given twice", name, "pools", at, "name")
+        for _, hall in _repeated([hall for halls in self.regions.values() for hall in halls]):
+            raise fault(f"hall {hall!r} is given twice", hall, "regions")
         known = {hall for halls in self.regions.values() for hall in halls}
-        for pool in self.pools:
+        for at, pool in enumerate(self.pools):
             for hall in pool.halls:
                 if known and hall not in known:
-                    hint = did_you_mean(hall, known)
-                    raise ValueError(f"hall {hall!r} of pool {pool.name!r} is in no region; {hint}")
+                    message = f"hall {hall!r} is in no region; {did_you_mean(hall, known)}"
+                    raise fault(message, hall, "pools", at, "halls")
         return self
 
 
-def _each_once(noun: str, names: tuple[str, ...] | list[str]) -> None:
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise ValueError(f"{noun} {twice[0]!r} is given twice; each needs a name of its own")
+def _repeated(names: Sequence[str]) -> list[tuple[int, str]]:
+    """Names that stand earlier in the list as well, with their places."""
+    return [(at, name) for at, name in enumerate(names) if name in names[:at]]

@@ -249,11 +249,19 @@ def core_scalar(text: str) -> Scalar:
 
 
 _TABS = "tabs cannot indent YAML; use spaces"
+_NEVER_CLOSED = {
+    "while scanning a quoted scalar": "the quote that opens here is never closed",
+    "while parsing a flow sequence": "the [ here is never closed, or a comma is missing",
+    "while parsing a flow mapping": "the { here is never closed, or a comma is missing",
+}
 _COLONS = "a colon and space inside a value; put the value in quotes, or begin a new line"
 
 
 def _syntax(error: yaml.MarkedYAMLError, text: str, file: str) -> Problem:
     """A syntax error in words that say what to do."""
+    begun = error.context_mark
+    if begun and error.context in _NEVER_CLOSED:
+        return Place(file, begun.line + 1, begun.column + 1).problem(_NEVER_CLOSED[error.context])
     mark = error.problem_mark or error.context_mark
     if mark is None:
         return Problem(f"not YAML: {error.problem}", file=file)

@@ -1,0 +1,169 @@
+"""Any scenario written by `dump` loads back equal, and no text brings `load` down."""
+
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from twin import units
+from twin.errors import ScenarioError
+from twin.scenario.load import dump, load
+from twin.scenario.schema import Scenario
+from twin.scenario.yaml_tree import parse
+from twin.units import format_quantity
+
+NAMES = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_. +=,@-]{0,20}[A-Za-z0-9_]", fullmatch=True)
+TEXTS = st.text(st.characters(codec="utf-8"), max_size=60)
+POSITIVE = st.floats(1e-6, 1e12, allow_nan=False)
+COUNTS = st.integers(1, 10_000)
+
+
+def quantities(dimension):
+    return POSITIVE.map(lambda value: format_quantity(value, dimension))
+
+
+TIMES = quantities(units.TIME)
+RATES = st.floats(1e-9, 1e3).map(lambda value: f"{value!r} per hour")
+DATES = st.dates().map(str) | st.datetimes().map(lambda at: at.isoformat())
+
+
+def sections(required=None, **optional):
+    return st.fixed_dictionaries(required or {}, optional=optional)
+
+
+def laws(values):
+    ascending = st.lists(values, min_size=2, max_size=5, unique=True).map(
+        lambda found: sorted(found, key=lambda value: float(str(value).split()[0]))
+    )
+    simple = st.one_of(
+        st.fixed_dictionaries({"constant": values}),
+        st.fixed_dictionaries({"exponential": st.fixed_dictionaries({"mean": values})}),
+        st.fixed_dictionaries(
+            {"weibull": st.fixed_dictionaries({"shape": st.floats(0.2, 5), "mean": values})}
+        ),
+        st.fixed_dictionaries(
+            {"lognormal": st.fixed_dictionaries({"median": values, "sigma": st.floats(0, 4)})}
+        ),
+        ascending.map(lambda v: {"uniform": {"low": v[0], "high": v[-1]}}),
+        ascending.map(lambda v: {"choice": {"values": v, "weights": [1.5] * len(v)}}),
+        ascending.map(lambda v: {"empirical": {"quantiles": v}}),
+    )
+    return simple | ascending.map(
+        lambda v: {
+            "truncated": {"law": {"exponential": {"mean": v[0]}}, "low": v[0], "high": v[-1]}
+        }
+    )
+
+
+ARRIVALS = st.one_of(
+    st.just("weekly"),
+    st.fixed_dictionaries({"poisson": sections(rate=RATES)}),
+    st.fixed_dictionaries({"bursty": sections(rate=RATES, cv=st.floats(0.1, 10))}),
+)
+TRANSFORMS = st.one_of(
+    st.just("shuffle"),
+    st.fixed_dictionaries({"time_scale": POSITIVE}),
+    st.fixed_dictionaries({"load_scale": POSITIVE}),
+    st.fixed_dictionaries({"max_gpus": COUNTS}),
+    st.fixed_dictionaries({"window": st.fixed_dictionaries({"start": DATES | TIMES})}),
+    st.fixed_dictionaries({"resample_arrivals": ARRIVALS}),
+)
+SYNTHETIC = st.one_of(
+    sections(
+        {"jobs": COUNTS}, arrivals=ARRIVALS, sizes=st.dictionaries(COUNTS, POSITIVE, min_size=1)
+    ),
+    sections({"duration": TIMES}, load=POSITIVE, durations=laws(TIMES), users=COUNTS),
+)
+NODES = st.sampled_from(["dgx-h100", {"gpus": 8}, {"use": "dgx-h100", "max_power": "9.5 kW"}])
+POOLS = sections(
+    {"name": NAMES, "node": NODES, "nodes": st.integers(5, 10**6)},
+    halls=st.lists(NAMES, min_size=1, max_size=3, unique=True),
+    nodes_per_rack=COUNTS,
+    scale_up_domain=st.sampled_from(["node", "rack", None]),
+)
+SCENARIOS = sections(
+    {
+        "name": NAMES,
+        "site": sections(
+            {"pools": st.lists(POOLS, min_size=1, max_size=3, unique_by=lambda pool: pool["name"])}
+        ),
+        "workload": sections(
+            {"synthetic": SYNTHETIC},
+            transforms=st.lists(TRANSFORMS, max_size=4),
+            estimates=st.sampled_from(["exact", "trace"])
+            | st.fixed_dictionaries({"exact_times": laws(POSITIVE)}),
+        ),
+    },
+    description=TEXTS,
+    seed=st.integers(0, 2**63 - 1),
+    start=DATES,
+    horizon=st.just("drained") | TIMES,
+    policies=sections(scheduler=st.sampled_from(["fifo", "easy-backfill", {"easy-backfill": {}}])),
+    output=sections(timeline_bin=TIMES),
+)
+
+
+def loaded(text: str, *overrides: str) -> Scenario:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "x.yaml"
+        path.write_text(text, encoding="utf-8", newline="")
+        return load(path, overrides)
+
+
+@given(SCENARIOS)
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_dump_and_load_give_an_equal_scenario(data):
+    made = Scenario.model_validate(data)
+    text = dump(made)
+    assert loaded(text) == made
+    assert dump(loaded(text)) == text
+
+
+@given(st.text(max_size=200) | st.text("[]{}:,-&*!|>'\"#%@`?~ \n\tab1", max_size=200))
+@settings(max_examples=300, deadline=None)
+def test_any_text_is_a_tree_or_a_clear_refusal(text):
+    try:
+        parse(text, "x.yaml").plain()
+    except ScenarioError as error:
+        assert str(error).startswith("x.yaml")
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda below: (
+        st.lists(below, max_size=3) | st.dictionaries(st.text(max_size=8), below, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+def places(data, above=()):
+    """The way to every value of a scenario."""
+    entries = data.items() if isinstance(data, dict) else enumerate(data)
+    for key, below in entries:
+        yield (*above, key)
+        if isinstance(below, dict | list):
+            yield from places(below, (*above, key))
+
+
+@given(SCENARIOS, ANYTHING, st.data())
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_a_wrong_value_anywhere_is_refused_at_its_place_or_taken(data, value, draw):
+    *way, last = draw.draw(st.sampled_from(list(places(data))))
+    changed = json.loads(json.dumps(data))
+    holder = changed
+    for step in way:
+        holder = holder[step if isinstance(holder, list) else str(step)]
+    holder[last if isinstance(holder, list) else str(last)] = value
+    text = json.dumps(changed)  # JSON is YAML, but for NaN, which becomes text: as good
+    try:
+        made = loaded(text)
+    except ScenarioError as error:
+        assert error.problems
+        for problem in error.problems:
+            assert problem.line >= 1
+            assert problem.message
+    else:
+        assert loaded(dump(made)) == made
