@@ -86,6 +86,7 @@ POOLS = sections(
 SCENARIOS = sections(
     {
         "name": NAMES,
+        "start": DATES,
         "site": sections(
             {"pools": st.lists(POOLS, min_size=1, max_size=3, unique_by=lambda pool: pool["name"])}
         ),
@@ -98,7 +99,6 @@ SCENARIOS = sections(
     },
     description=TEXTS,
     seed=st.integers(0, 2**63 - 1),
-    start=DATES,
     horizon=st.just("drained") | TIMES,
     policies=sections(scheduler=st.sampled_from(["fifo", "easy-backfill", {"easy-backfill": {}}])),
     output=sections(timeline_bin=TIMES),

@@ -377,3 +377,19 @@ def test_what_is_missing_says_what_to_give():
         "name": "missing; give a name, that of the folder of results",
         "workload": "missing; give what is to be done",
     }
+
+
+def test_the_calendar_comes_from_the_start_or_from_the_trace():
+    site = {"pools": [POOL]}
+    window = [{"shuffle": {}}, {"window": {"end": "2017-10-02"}}]
+    dated = {"synthetic": {"jobs": 1}, "transforms": window}
+    said = refusals(Scenario, name="x", site=site, workload=dated)
+    assert said["workload.transforms.1.window"].endswith("give the scenario a start")
+    made = Scenario.model_validate(
+        {"name": "x", "site": site, "workload": dated, "start": "2017-10-01"}
+    )
+    assert made.start == datetime(2017, 10, 1)
+    traced = {"trace": {"path": "x"}, "transforms": window}
+    assert Scenario.model_validate({"name": "x", "site": site, "workload": traced}).start is None
+    said = refusals(Scenario, name="x", site=site, workload=traced, start="2017-10-01")
+    assert said == {"start": "is for synthetic workloads; a trace brings its own calendar"}
