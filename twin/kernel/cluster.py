@@ -32,6 +32,7 @@ class Cluster:
         self.now_s = 0.0
         self.free_gpus = sum(index.free_gpus for index in fleet.index)
         self.residents: list[list[Job]] = [[] for _ in range(fleet.site.n_nodes)]
+        self.running_jobs = 0
         self._running: dict[int, Job] = {}
         self._policy = placement
         # Placement found for each shape since the state last changed.
@@ -47,14 +48,10 @@ class Cluster:
         """Running jobs, oldest start first."""
         return list(self._running.values())
 
-    @property
-    def running_jobs(self) -> int:
-        """How many jobs run."""
-        return len(self._running)
-
     def fits(self, shape: Shape) -> bool:
         """Whether the placement policy finds a place for a job of this shape now."""
-        return self.place(shape) is not None
+        place = self._places[shape.index]
+        return (self.place(shape) if place is _UNASKED else place) is not None
 
     def reserve(self, job: JobView) -> HeadReservation:
         """Promise a waiting job its earliest start, if all running jobs end as estimated.
@@ -91,36 +88,41 @@ class Cluster:
         """Give a job its GPUs."""
         held = self.fleet.take(placement)
         job.held = held
-        taken = 0
+        taken, stale = 0, self._ready.stale
         for node, gpus in placement:
             taken += gpus
             self.residents[node].append(job)
+            stale.add(node)
         if taken < job.gpus:
             self.fleet.give_back(held)
             raise InvariantError(f"{job}: the placement gave {taken} GPUs at {self.now_s} s")
         job.surplus_gpus = taken - job.gpus
         self.free_gpus -= taken
         self._running[job.row] = job
+        self.running_jobs += 1
         if self._reservation is not None:
             self._reservation.heed_start(job.expected_end_s, placement)
-        self._changed(held)
+        self._changed()
 
-    def end(self, job: Job) -> None:
+    def end(self, job: Job, now_s: float) -> None:
         """Take a job's GPUs back."""
         self.fleet.give_back(job.held)
-        for node, mask in job.held:
+        self.free_gpus += job.gpus + job.surplus_gpus
+        stale = self._ready.stale
+        for node, _ in job.held:
             self.residents[node].remove(job)
-            self.free_gpus += mask.bit_count()
+            stale.add(node)
         del self._running[job.row]
-        if self.now_s != job.expected_end_s:
+        self.running_jobs -= 1
+        if now_s != job.expected_end_s:
             self._reservation = None
-        self._changed(job.held)
+        self._changed()
 
-    def _changed(self, held: tuple[tuple[int, int], ...]) -> None:
-        for shape in self._asked:
-            self._places[shape] = _UNASKED
-        self._asked.clear()
-        self._ready.stale.update([node for node, _ in held])
+    def _changed(self) -> None:
+        """Placements found so far hold no longer."""
+        asked, places = self._asked, self._places
+        while asked:
+            places[asked.pop()] = _UNASKED
 
 
 class HeadReservation:

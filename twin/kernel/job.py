@@ -10,7 +10,19 @@ from twin.site.fleet import Held
 
 
 class Job:
-    """One waiting or running job; made when it arrives, dropped when it ends."""
+    """One waiting or running job; made when it arrives, dropped when it ends.
+
+    Attributes
+    ----------
+    before, behind : Job or None
+        Neighbours in the queue, once it waits.
+    expected_end_s : float
+        Start plus estimate, once it runs. [s]
+    held : Held
+        The GPUs that it holds, once it runs.
+    surplus_gpus : int
+        GPUs held and not asked for, the rest of its last node, once it runs.
+    """
 
     __slots__ = (
         "_details",
@@ -28,6 +40,12 @@ class Job:
         "surplus_gpus",
     )
 
+    before: Job | None
+    behind: Job | None
+    expected_end_s: float
+    held: Held
+    surplus_gpus: int
+
     def __init__(
         self,
         row: int,
@@ -44,11 +62,6 @@ class Job:
         self.shape = shape
         self.gpus = shape.gpus
         self.start_s = nan
-        self.expected_end_s = nan  # start + estimate
-        self.held: Held = ()
-        self.surplus_gpus = 0  # held but not asked for: the rest of its last node
-        self.before: Job | None = None  # neighbours in the queue
-        self.behind: Job | None = None
         self._details = details
 
     def __repr__(self) -> str:

@@ -84,6 +84,15 @@ class Queue:
         By index.
     shape_of : (n_job,) array
         Shape index of each job of the workload.
+
+    Attributes
+    ----------
+    head : Job or None
+        The oldest waiting job.
+    jobs, gpus : int
+        How many wait, and the GPUs that they ask for.
+    waiting_for_pool : list of int
+        Jobs waiting that may use each pool.
     """
 
     def __init__(self, shapes: Sequence[Shape], shape_of: NDArray[np.int32]) -> None:
@@ -93,23 +102,19 @@ class Queue:
         self._leaf_of: list[int] = []
         self._unlisted: dict[int, Job] = {}  # waiting, not yet in a line
         self._listed: dict[int, Job] = {}
-        self._head: Job | None = None
+        self.head: Job | None = None
         self._tail: Job | None = None
+        self.jobs = 0
         self.gpus = 0
         self.now_s = 0.0
         pools = 1 + max((pool for shape in shapes for pool in shape.pools), default=0)
         self.waiting_for_pool = [0] * pools
 
-    @property
-    def head(self) -> Job | None:
-        """The oldest waiting job."""
-        return self._head
-
     def __len__(self) -> int:
-        return len(self._unlisted) + len(self._listed)
+        return self.jobs
 
     def __iter__(self) -> Iterator[Job]:
-        job = self._head
+        job = self.head
         while job is not None:
             behind = job.behind
             yield job
@@ -127,11 +132,12 @@ class Queue:
         job.before = tail
         job.behind = None
         if tail is None:
-            self._head = job
+            self.head = job
         else:
             tail.behind = job
         self._tail = job
         self._unlisted[job.row] = job
+        self.jobs += 1
         self.gpus += job.gpus
         for pool in job.shape.pools:
             self.waiting_for_pool[pool] += 1
@@ -140,7 +146,7 @@ class Queue:
         """A waiting job starts."""
         before, behind = job.before, job.behind
         if before is None:
-            self._head = behind
+            self.head = behind
         else:
             before.behind = behind
         if behind is None:
@@ -152,6 +158,7 @@ class Queue:
             line = self._lines[job.shape.index]
             line.clear(self._leaf_of[job.row])
             line.waiting -= 1
+        self.jobs -= 1
         self.gpus -= job.gpus
         for pool in job.shape.pools:
             self.waiting_for_pool[pool] -= 1

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.kernel.job import Job
+from twin.site.fleet import Held
 
 Array = NDArray[np.float64]
 
@@ -39,7 +39,7 @@ class Record:
     start_s, end_s : (n_job,) arrays
         First start and end; NaN where there was none.
     held_gpus, nodes : (n_job,) arrays
-        GPUs held (asked for or not) and nodes of the last start.
+        GPUs held (asked for or not) and nodes of the last start; 0 where there was none.
     state : (n_job,) array
         One of the constants of this module.
     allocations : dict of (n_allocation,) arrays
@@ -60,80 +60,66 @@ class Record:
 
 
 class Recorder:
-    """Takes down starts, ends and changes of state while the simulation runs."""
+    """Takes down arrivals, starts, ends and changes of state while the simulation runs.
+
+    Attributes
+    ----------
+    log : array of float
+        The change log, row after row of `LOG_COLUMNS`.
+    start_s, end_s : arrays of float
+        By row of the job table; NaN until it happens.
+    """
 
     def __init__(self, n_jobs: int) -> None:
-        self._log = array("d")
-        self._start_s = array("d", [np.nan]) * n_jobs
-        self._end_s = array("d", [np.nan]) * n_jobs
-        self._held_gpus = array("q", [0]) * n_jobs
-        self._nodes = array("i", [0]) * n_jobs
-        self._state = array("b", [NOT_SUBMITTED]) * n_jobs
-        self._alloc_job = array("i")
-        self._alloc_node = array("i")
-        self._alloc_mask = array("q")
-
-    def change(
-        self,
-        now_s: float,
-        busy_gpus: int,
-        idle_gpus: int,
-        stranded_gpus: int,
-        queued_jobs: int,
-        queued_gpus: int,
-        running_jobs: int,
-    ) -> None:
-        """The state from now on."""
-        self._log.extend(
-            (now_s, busy_gpus, idle_gpus, stranded_gpus, queued_jobs, queued_gpus, running_jobs)
-        )
+        self.log = array("d")
+        self.start_s = array("d", [np.nan]) * n_jobs
+        self.end_s = array("d", [np.nan]) * n_jobs
+        self._submitted = 0
+        self._rejected: list[int] = []
+        self._held = array("q")  # job, node, mask of each allocation in turn
 
     def submitted(self, row: int) -> None:
-        """A job arrived and waits."""
-        self._state[row] = QUEUED
+        """A job arrived; they do so in the order of their rows."""
+        self._submitted = row + 1
 
     def rejected(self, row: int) -> None:
         """A job arrived that no pool could ever hold."""
-        self._state[row] = REJECTED
+        self._submitted = row + 1
+        self._rejected.append(row)
 
-    def started(self, job: Job) -> None:
-        """A job began to run on the GPUs that it now holds."""
-        row = job.row
-        self._state[row] = RUNNING
-        self._start_s[row] = job.start_s
-        self._held_gpus[row] = job.gpus + job.surplus_gpus
-        self._nodes[row] = len(job.held)
-        for node, mask in job.held:
-            self._alloc_job.append(row)
-            self._alloc_node.append(node)
-            self._alloc_mask.append(mask)
-
-    def completed(self, job: Job, now_s: float) -> None:
-        """A job did all its work."""
-        self._state[job.row] = COMPLETED
-        self._end_s[job.row] = now_s
+    def holds(self, row: int, held: Held) -> None:
+        """A job was given GPUs."""
+        for node, mask in held:
+            self._held.extend((row, node, mask))
 
     def record(self, horizon_s: float, events: int) -> Record:
         """Everything taken down, as arrays."""
-        log = np.frombuffer(self._log, float).reshape(-1, len(LOG_COLUMNS))
-        start_s = np.frombuffer(self._start_s, float)
-        end_s = np.frombuffer(self._end_s, float)
-        job = np.frombuffer(self._alloc_job, np.int32)
-        until_s = np.where(np.isnan(end_s), horizon_s, end_s)
+        log = np.frombuffer(self.log, float).reshape(-1, len(LOG_COLUMNS))
+        start_s = np.frombuffer(self.start_s, float)
+        end_s = np.frombuffer(self.end_s, float)
+        n_jobs = len(start_s)
+        held = np.frombuffer(self._held, np.int64).reshape(-1, 3)
+        job = held[:, 0].astype(np.int32)
+        gpus = np.bitwise_count(held[:, 2].astype(np.uint64))
+        state = np.full(n_jobs, QUEUED, np.int8)
+        state[~np.isnan(start_s)] = RUNNING
+        state[~np.isnan(end_s)] = COMPLETED
+        state[self._rejected] = REJECTED
+        state[self._submitted :] = NOT_SUBMITTED
         return Record(
             horizon_s=horizon_s,
             log={name: log[:, i] for i, name in enumerate(LOG_COLUMNS)},
             start_s=start_s,
             end_s=end_s,
-            held_gpus=np.frombuffer(self._held_gpus, np.int64),
-            nodes=np.frombuffer(self._nodes, np.int32),
-            state=np.frombuffer(self._state, np.int8),
+            held_gpus=np.bincount(job, weights=gpus, minlength=n_jobs).astype(np.int64),
+            nodes=np.bincount(job, minlength=n_jobs).astype(np.int32),
+            state=state,
             allocations={
                 "job": job,
-                "node": np.frombuffer(self._alloc_node, np.int32),
-                "gpu_mask": np.frombuffer(self._alloc_mask, np.int64),
+                "node": held[:, 1].astype(np.int32),
+                "gpu_mask": held[:, 2],
                 "start_s": start_s[job],
-                "end_s": until_s[job],
+                "end_s": np.where(np.isnan(end_s), horizon_s, end_s)[job],
             },
             events=events,
         )

@@ -56,10 +56,9 @@ class Simulation:
         self.cluster = Cluster(Fleet(site), placement, len(shapes))
         self.queue = Queue(shapes, self._shape_of)
         self.recorder = Recorder(len(jobs))
-        self._indices = self.cluster.fleet.index
-        self._surplus_gpus = 0
+        self._pools = self.cluster.fleet.index
         self._busy_gpus = 0
-        self._events = 0
+        self._surplus_gpus = 0  # held and not asked for
 
     def run(self, horizon_s: float | None = None) -> Record:
         """Simulate until all work is done, or to a fixed time with jobs still running or waiting.
@@ -78,17 +77,19 @@ class Simulation:
         InvariantError
             If jobs wait for ever although nothing runs: the scheduler never starts them.
         """
-        clock, until_s = self.clock, inf if horizon_s is None else horizon_s
+        clock, queue, cluster = self.clock, self.queue, self.cluster
+        until_s = inf if horizon_s is None else horizon_s
         clock.process(self._arrivals())
-        clock.step()  # the process's own start, at time 0
-        step, peek = clock.step, clock.peek
-        self._note()
-        events = 1
-        while (now_s := peek()) <= until_s and now_s < inf:
-            while peek() == now_s:
-                step()
-                events += 1
-            self._decide(now_s)
+        self._note(0.0)
+        events = 0
+        while fired := clock.fire_instant(until_s):
+            events += fired
+            now_s: float = clock._now
+            cluster.now_s = queue.now_s = now_s
+            if queue.head is not None:
+                for job in self._scheduler.choose(queue, cluster):
+                    self._start(job, now_s)  # type: ignore[arg-type] # views of our own jobs
+            self._note(now_s)
         if horizon_s is None and len(self.queue):
             raise InvariantError(
                 f"{len(self.queue)} jobs wait at {clock.now} s, nothing runs and nothing arrives: "
@@ -114,14 +115,6 @@ class Simulation:
             else:
                 recorder.rejected(row)
 
-    def _decide(self, now_s: float) -> None:
-        queue, cluster = self.queue, self.cluster
-        cluster.now_s = queue.now_s = now_s
-        if queue.head is not None:
-            for job in self._scheduler.choose(queue, cluster):
-                self._start(job, now_s)  # type: ignore[arg-type] # views of our own jobs
-        self._note()
-
     def _start(self, job: Job, now_s: float) -> None:
         cluster = self.cluster
         placement = cluster.place(job.shape)
@@ -135,34 +128,37 @@ class Simulation:
         cluster.start(job, placement)
         self._busy_gpus += job.gpus
         self._surplus_gpus += job.surplus_gpus
-        self.recorder.started(job)
-        self.clock.at(now_s + job.run_s, COMPLETIONS, self._finish, job)
+        recorder = self.recorder
+        recorder.start_s[job.row] = now_s
+        recorder.holds(job.row, job.held)
+        self.clock.call_at(now_s + job.run_s, COMPLETIONS, self._finish, job)
 
     def _finish(self, event: Event) -> None:
         job: Job = event._value
         now_s = self.clock._now
-        self.cluster.now_s = now_s
-        self.cluster.end(job)
+        self.cluster.end(job, now_s)
         self._busy_gpus -= job.gpus
         self._surplus_gpus -= job.surplus_gpus
-        self.recorder.completed(job, now_s)
+        self.recorder.end_s[job.row] = now_s
 
-    def _note(self) -> None:
+    def _note(self, now_s: float) -> None:
+        """Take down the state from now on: one row of `LOG_COLUMNS`."""
         queue, cluster = self.queue, self.cluster
-        free = cluster.free_gpus
         stranded = 0
         if queue.head is not None:
             for pool, waiting in enumerate(queue.waiting_for_pool):
                 if waiting:
-                    stranded += self._indices[pool].free_gpus
-        self.recorder.change(
-            self.clock._now,
-            self._busy_gpus,
-            free - stranded,
-            stranded + self._surplus_gpus,
-            len(queue),
-            queue.gpus,
-            cluster.running_jobs,
+                    stranded += self._pools[pool].free_gpus
+        self.recorder.log.extend(
+            (
+                now_s,
+                self._busy_gpus,
+                cluster.free_gpus - stranded,
+                stranded + self._surplus_gpus,
+                queue.jobs,
+                queue.gpus,
+                cluster.running_jobs,
+            )
         )
 
 
