@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -45,11 +46,21 @@ def _positive(law: str, **parameters: float) -> None:
             raise DomainError(f"{law}: {name} must be above zero and finite, found {value}")
 
 
+def _exponential_quantile(p: ArrayLike) -> Array:
+    """Quantiles of the exponential law of mean 1: infinity at 1."""
+    with np.errstate(divide="ignore"):
+        return np.asarray(-np.log1p(-np.asarray(p, float)), float)
+
+
 @dataclass(frozen=True)
 class Constant(Distribution):
     """Always ``value``."""
 
     value: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.value < math.inf:
+            raise DomainError(f"constant: must be zero or above and finite, found {self.value}")
 
     @property
     def mean(self) -> float:
@@ -79,7 +90,7 @@ class Exponential(Distribution):
         return np.asarray(-np.expm1(-np.maximum(np.asarray(x, float), 0.0) / self.mean_), float)
 
     def quantile(self, p: ArrayLike) -> Array:
-        return np.asarray(-self.mean_ * np.log1p(-np.asarray(p, float)), float)
+        return np.asarray(self.mean_ * _exponential_quantile(p), float)
 
 
 @dataclass(frozen=True)
@@ -91,6 +102,8 @@ class Weibull(Distribution):
 
     def __post_init__(self) -> None:
         _positive("weibull", shape=self.shape, mean=self.mean_)
+        if self.shape < 0.01:  # Gamma(1 + 1/shape) is beyond floating point soon after
+            raise DomainError(f"weibull: shape must be 0.01 or above, found {self.shape}")
 
     @property
     def scale(self) -> float:
@@ -102,12 +115,12 @@ class Weibull(Distribution):
         return self.mean_
 
     def cdf(self, x: ArrayLike) -> Array:
-        hazard = (np.maximum(np.asarray(x, float), 0.0) / self.scale) ** self.shape
+        with np.errstate(over="ignore"):  # far beyond the scale: infinity, hence 1
+            hazard = (np.maximum(np.asarray(x, float), 0.0) / self.scale) ** self.shape
         return np.asarray(-np.expm1(-hazard), float)
 
     def quantile(self, p: ArrayLike) -> Array:
-        hazard = -np.log1p(-np.asarray(p, float))
-        return np.asarray(self.scale * hazard ** (1 / self.shape), float)
+        return np.asarray(self.scale * _exponential_quantile(p) ** (1 / self.shape), float)
 
 
 @dataclass(frozen=True)
@@ -119,8 +132,8 @@ class Lognormal(Distribution):
 
     def __post_init__(self) -> None:
         _positive("lognormal", median=self.median)
-        if not (math.isfinite(self.sigma) and self.sigma >= 0):
-            raise DomainError(f"lognormal: sigma must be zero or above, found {self.sigma}")
+        if not 0 <= self.sigma <= 30:  # e^(30²/2) is the last mean that floating point holds well
+            raise DomainError(f"lognormal: sigma must lie in 0..30, found {self.sigma}")
 
     @property
     def mean(self) -> float:
@@ -208,28 +221,33 @@ class Choice(Distribution):
             raise DomainError("choice: needs as many weights as values, at least one of each")
         if list(self.values) != sorted(set(self.values)):
             raise DomainError("choice: values must be in ascending order, each once")
+        if not (self.values[0] >= 0 and self.values[-1] < math.inf):
+            raise DomainError("choice: values must be zero or above and finite")
         if min(self.weights) < 0 or not 0 < sum(self.weights) < math.inf:
             raise DomainError("choice: weights must be zero or above, with a sum above zero")
 
     @property
     def probabilities(self) -> Array:
         """The weights over their sum, in the order of ``values``."""
-        weights = np.asarray(self.weights, float)
-        return weights / weights.sum()
+        shares: Array = np.asarray(self.weights, float) / sum(self.weights)
+        return shares
 
     @property
     def mean(self) -> float:
         return float(self.probabilities @ np.asarray(self.values, float))
 
     def cdf(self, x: ArrayLike) -> Array:
-        steps = np.concatenate([[0.0], np.cumsum(self.probabilities)])
+        steps = np.concatenate([[0.0], np.minimum(np.cumsum(self.probabilities), 1.0)])
+        steps[-1] = 1.0
         below = np.searchsorted(self.values, np.asarray(x, float), side="right")
         return np.asarray(steps[below], float)
 
     def quantile(self, p: ArrayLike) -> Array:
-        steps = np.cumsum(self.probabilities)
+        # Values without weight are left out: rounding of the sum must not let them in.
+        possible = self.probabilities > 0
+        steps = np.cumsum(self.probabilities[possible])
         at = np.searchsorted(steps, np.asarray(p, float), side="left")
-        return np.asarray(self.values, float)[np.minimum(at, len(self.values) - 1)]
+        return np.asarray(self.values, float)[possible][np.minimum(at, len(steps) - 1)]
 
 
 @dataclass(frozen=True)
@@ -240,8 +258,11 @@ class Empirical(Distribution):
 
     def __post_init__(self) -> None:
         values = self.quantiles
-        if len(values) < 2 or list(values) != sorted(values) or values[0] < 0:
-            raise DomainError("empirical: needs two or more ascending quantiles, zero or above")
+        ascending = len(values) >= 2 and all(a <= b for a, b in pairwise(values))
+        if not (ascending and values[0] >= 0 and values[-1] < math.inf):
+            raise DomainError(
+                "empirical: needs two or more ascending quantiles, zero or above and finite"
+            )
 
     @property
     def mean(self) -> float:
@@ -281,8 +302,13 @@ class Truncated(Distribution):
             raise DomainError(f"truncated: the law has no mass between {self.low} and {self.high}")
 
     @property
+    def _below(self) -> float:
+        """P(X < low): a law with steps may have weight at ``low`` itself, which stays."""
+        return float(self.law.cdf(np.nextafter(self.low, -math.inf)))
+
+    @property
     def _mass(self) -> float:
-        return float(self.law.cdf(self.high) - self.law.cdf(self.low))
+        return float(self.law.cdf(self.high)) - self._below
 
     @property
     def mean(self) -> float:
@@ -291,11 +317,10 @@ class Truncated(Distribution):
         return float(self.quantile(p).mean())
 
     def cdf(self, x: ArrayLike) -> Array:
-        inside = np.clip(np.asarray(x, float), self.low, self.high)
-        return (self.law.cdf(inside) - self.law.cdf(self.low)) / self._mass
+        x = np.asarray(x, float)
+        inside = (self.law.cdf(np.clip(x, self.low, self.high)) - self._below) / self._mass
+        return np.where(x < self.low, 0.0, np.minimum(inside, 1.0))
 
     def quantile(self, p: ArrayLike) -> Array:
-        start = float(self.law.cdf(self.low))
-        return np.clip(
-            self.law.quantile(start + np.asarray(p, float) * self._mass), self.low, self.high
-        )
+        level = np.minimum(self._below + np.asarray(p, float) * self._mass, 1.0)
+        return np.clip(self.law.quantile(level), self.low, self.high)
