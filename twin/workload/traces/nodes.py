@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from twin.errors import TraceError, did_you_mean
 from twin.workload.traces.convert import as_categorical
 from twin.workload.traces.delimited import delimited_rows
-from twin.workload.traces.files import read_text
+from twin.workload.traces.files import read_head, read_text
 
 # Format -> column of the node table -> column of the file and factor to SI.
 _FORMATS: dict[str, dict[str, tuple[str, float]]] = {
@@ -77,14 +77,9 @@ def read_nodes(path: Path | str, *, format: str = "auto") -> pd.DataFrame:
         )
     text = read_text(path)
     first = text.lstrip().split(b"\n", 1)[0].decode()
-    found = {name.strip().strip('"') for name in first.split(",")}
-    headless = not found & set(_HEADER_2020) and (
-        format == "alibaba-2020" or path.name.startswith("pai_machine_spec")
-    )
-    if headless:
-        found, format = set(_HEADER_2020), "alibaba-2020"
+    headless = format in ("auto", "alibaba-2020") and _is_headless(path, first)
     if format == "auto":
-        format = next((f for f, c in _FORMATS.items() if {c["node"][0], c["gpus"][0]} <= found), "")
+        format = "alibaba-2020" if headless else _format_of(first)
         if not format:
             raise TraceError(
                 f"{path}: no list of nodes; its first line is {first[:100]!r}. "
@@ -119,3 +114,28 @@ def read_nodes(path: Path | str, *, format: str = "auto") -> pd.DataFrame:
             "memory_bytes": made["memory_bytes"],
         }
     )
+
+
+def is_node_list(path: Path) -> bool:
+    """Whether a file looks like a list of nodes; False for what cannot be opened."""
+    try:
+        first = read_head(path).lstrip().split("\n", 1)[0]
+    except TraceError:
+        return False
+    return bool(_format_of(first)) or _is_headless(path, first)
+
+
+def _format_of(header: str) -> str:
+    """The format whose columns of nodes and GPUs a header has; empty if none."""
+    found = {name.strip().strip('"') for name in header.split(",")}
+    for name, columns in _FORMATS.items():
+        if {columns["node"][0], columns["gpus"][0]} <= found:
+            return name
+    return ""
+
+
+def _is_headless(path: Path, first: str) -> bool:
+    """Whether it is the table of 2020 as published: known by its name and its five columns."""
+    fields = first.split(",")
+    named = path.name.startswith("pai_machine_spec")
+    return named and len(fields) == len(_HEADER_2020) and not set(fields) & set(_HEADER_2020)

@@ -8,6 +8,7 @@ from pathlib import Path
 from twin.errors import TraceError
 from twin.registry import READERS
 from twin.workload.traces.files import is_folder, magic, read_head
+from twin.workload.traces.nodes import is_node_list
 
 # Columns that, together, only this format has. The first match wins.
 _SIGNATURES = (
@@ -53,7 +54,7 @@ def guess_format(path: Path) -> str:
     for name, signature in _SIGNATURES:
         if signature <= header:
             return name
-    if {"sn", "gpu"} <= header or "pai_machine_spec" in path.name:
+    if is_node_list(path):
         raise TraceError(f"{path}: is a list of nodes, not of jobs; use it as a site's node_list")
     raise TraceError(
         f"{path}: cannot tell its format from its first line {first[:100]!r}; "
