@@ -40,7 +40,7 @@ def read(source: Source) -> Workload:
 
     Sources
     -------
-    Alibaba clusterdata, cluster-trace-gpu-v2020, README, section 2.
+    [pai2022]: the description that accompanies the data, section 2.
     """
     job_path, task_path = _tables(source.path)
     jobs = _rows(job_path, JOB_FIELDS, source.skip_bad)

@@ -28,7 +28,7 @@ def read(source: Source) -> Workload:
 
     Sources
     -------
-    Alibaba clusterdata, cluster-trace-gpu-v2023.
+    [openb2023]
     """
     rows = read_delimited(source.path, skip_bad=source.skip_bad, wanted=COLUMNS)
     rows.require("num_gpu", "creation_time", "deletion_time", "scheduled_time")

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from twin.errors import TraceError, did_you_mean
 from twin.registry import reader
@@ -113,6 +112,8 @@ def _csv(source: Source, wanted: list[str]) -> Rows:
 
 
 def _parquet(source: Source, wanted: list[str]) -> Rows:
+    import pyarrow.parquet as pq  # here, because most traces are text
+
     try:
         with pq.ParquetFile(source.path) as file:
             columns = [name for name in file.schema_arrow.names if name in wanted]

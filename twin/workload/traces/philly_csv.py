@@ -19,6 +19,10 @@ def read(source: Source) -> Workload:
     -----
     Only jobs that ran are in this table. ``gpu_time`` is duration x GPUs and is not read. Rows that
     repeat another are kept: nothing says that two equal jobs were not two jobs.
+
+    Sources
+    -------
+    [philly2019], in the form of [sia2023].
     """
     rows = read_delimited(source.path, skip_bad=source.skip_bad, wanted=COLUMNS)
     rows.require("timestamp", "duration", "num_gpus")

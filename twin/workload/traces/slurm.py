@@ -43,7 +43,7 @@ def read(source: Source) -> Workload:
 
     Sources
     -------
-    sacct(1), "Job Accounting Fields".
+    [sacct]
     """
     rows = read_delimited(
         source.path, skip_bad=source.skip_bad, wanted=_WANTED, delimiter="|", quote=None

@@ -51,7 +51,7 @@ def read(source: Source) -> Workload:
 
     Sources
     -------
-    [feitelson-swf], version 2.2.
+    [swf]
     """
     text = read_text(source.path)
     bare, header = _without_comments(text)
