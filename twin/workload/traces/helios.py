@@ -32,7 +32,7 @@ def read(source: Source) -> Workload:
 
     Sources
     -------
-    [helios2021], [acme2024]: the descriptions that accompany the data, section "Schema".
+    [helios2021], [acmetrace2024]: the descriptions that accompany the data, section "Schema".
     """
     rows = read_delimited(source.path, skip_bad=source.skip_bad, wanted=COLUMNS)
     rows.require("gpu_num", "submit_time", "start_time", "end_time")

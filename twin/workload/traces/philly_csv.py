@@ -22,7 +22,7 @@ def read(source: Source) -> Workload:
 
     Sources
     -------
-    [philly2019], in the form of [sia2023].
+    [jeon2019], in the form of [sia2023].
     """
     rows = read_delimited(source.path, skip_bad=source.skip_bad, wanted=COLUMNS)
     rows.require("timestamp", "duration", "num_gpus")

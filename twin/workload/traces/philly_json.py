@@ -33,7 +33,7 @@ def read(source: Source) -> Workload:
 
     Sources
     -------
-    [philly2019]: the description that accompanies the data, section "cluster_job_log".
+    [jeon2019]: the description that accompanies the data, section "cluster_job_log".
     """
     rows = _rows(source, _entries(source))
     rows.drop(rows.numbers("attempts_ended") == 0, "never_ran")
