@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import json
 import pkgutil
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, get_type_hints
 
 from twin.errors import PolicyError, did_you_mean
 
@@ -119,20 +120,29 @@ def make_policy(kind: str, name: str, options: Mapping[str, Any]) -> Any:
         If the name or an option is unknown, or a value is of the wrong type.
     """
     cls = POLICY_KINDS[kind].get(name)
-    known = [field.name for field in fields(cls)] if is_dataclass(cls) else []
+    known = {field.name: field for field in fields(cls)} if is_dataclass(cls) else {}
     for option in options:
         if option not in known:
             hint = did_you_mean(option, known)
             raise PolicyError(f"{name} has no option {option!r}; {hint}")
-    from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+    for option, field in known.items():
+        if option not in options and field.default is MISSING and field.default_factory is MISSING:
+            raise PolicyError(f"{name} needs the option {option!r}")
+    types = get_type_hints(cls)
+    return cls(
+        **{option: _as(types[option], f"{name}.{option}", options[option]) for option in options}
+    )
+
+
+def _as(kind: Any, where: str, value: Any) -> Any:
+    """The value as the type asked for: no text for numbers, but lists for tuples."""
+    from pydantic import TypeAdapter, ValidationError
 
     try:
-        strict = with_config(ConfigDict(strict=True, arbitrary_types_allowed=True))
-        return TypeAdapter(strict(cls)).validate_python(dict(options)) if known else cls()
+        # As JSON, because strict JSON has no tuples and takes lists for them.
+        return TypeAdapter(kind).validate_json(json.dumps(value), strict=True)
     except ValidationError as error:
-        first = error.errors()[0]
-        option = ".".join(str(part) for part in first["loc"])
-        raise PolicyError(f"{name}.{option}: {first['msg']}, found {first['input']!r}") from None
+        raise PolicyError(f"{where}: {error.errors()[0]['msg']}, found {value!r}") from None
 
 
 def load_plugin(path: Path) -> None:

@@ -13,9 +13,6 @@ from twin.policies.base import PlacementPolicy
 from twin.policies.view import JobView, Placement, Shape
 from twin.site.fleet import Fleet
 
-_UNASKED: Placement = ()
-
-
 class Cluster:
     """Places, running jobs and the one reservation, kept up to date by the simulation.
 
@@ -35,9 +32,10 @@ class Cluster:
         self.running_jobs = 0
         self._running: dict[int, Job] = {}
         self._policy = placement
-        # Placement found for each shape since the state last changed.
-        self._places: list[Placement | None] = [_UNASKED] * n_shapes
-        self._asked: list[int] = []
+        # The placement found for each shape, and the state of the cluster that it was found in.
+        self._places: list[Placement | None] = [None] * n_shapes
+        self._found_in = [-1] * n_shapes
+        self._state = 0
         self._ready = ReadyTimes(fleet, self.residents)
         self._reservation: HeadReservation | None = None
 
@@ -50,8 +48,9 @@ class Cluster:
 
     def fits(self, shape: Shape) -> bool:
         """Whether the placement policy finds a place for a job of this shape now."""
-        place = self._places[shape.index]
-        return (self.place(shape) if place is _UNASKED else place) is not None
+        if self._found_in[shape.index] == self._state:
+            return self._places[shape.index] is not None
+        return self.place(shape) is not None
 
     def reserve(self, job: JobView) -> HeadReservation:
         """Promise a waiting job its earliest start, if all running jobs end as estimated.
@@ -69,19 +68,21 @@ class Cluster:
 
     def place(self, shape: Shape) -> Placement | None:
         """Where a job of this shape would go now, by node id; None if nowhere."""
-        place = self._places[shape.index]
-        if place is _UNASKED:
-            place = None
-            for pool in shape.pools:
-                index = self.fleet.index[pool]
-                if index.free_gpus >= shape.gpus:
-                    chosen = self._policy.place(shape.gpus, index)
-                    if chosen:
-                        first = self.fleet.first_node[pool]
-                        place = [(first + node, gpus) for node, gpus in chosen] if first else chosen
-                        break
-            self._places[shape.index] = place
-            self._asked.append(shape.index)
+        if self._found_in[shape.index] == self._state:
+            return self._places[shape.index]
+        place: Placement | None = None
+        fleet = self.fleet
+        for pool in shape.pools:
+            index = fleet.index[pool]
+            if index.free_gpus >= shape.gpus:
+                place = self._policy.place(shape.gpus, index)
+                if place:
+                    first = fleet.first_node[pool]
+                    if first:
+                        place = [(first + node, gpus) for node, gpus in place]
+                    break
+        self._places[shape.index] = place
+        self._found_in[shape.index] = self._state
         return place
 
     def start(self, job: Job, placement: Placement) -> None:
@@ -102,7 +103,7 @@ class Cluster:
         self.running_jobs += 1
         if self._reservation is not None:
             self._reservation.heed_start(job.expected_end_s, placement)
-        self._changed()
+        self._state += 1
 
     def end(self, job: Job, now_s: float) -> None:
         """Take a job's GPUs back."""
@@ -116,13 +117,7 @@ class Cluster:
         self.running_jobs -= 1
         if now_s != job.expected_end_s:
             self._reservation = None
-        self._changed()
-
-    def _changed(self) -> None:
-        """Placements found so far hold no longer."""
-        asked, places = self._asked, self._places
-        while asked:
-            places[asked.pop()] = _UNASKED
+        self._state += 1
 
 
 class HeadReservation:

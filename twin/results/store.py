@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twin.errors import ResultError, StorageError
-from twin.tables import RUN_TABLES
+from twin.tables import ALLOCATIONS, DOMAINS, INCIDENTS, JOBS, RUN_TABLES, TIMELINE, Table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +28,8 @@ SUMMARY, SCENARIO, PROVENANCE, REPORT = (
     "provenance.json",
     "report.html",
 )
+# Without these a summary is not ours, and nothing that reads it can go on.
+_SUMMARY_KEYS = ("scenario", "seed", "version", "horizon_s", "jobs", "ledgers", "site", "engine")
 
 
 class Results:
@@ -40,17 +43,21 @@ class Results:
     Raises
     ------
     ResultError
-        If it is not a complete run directory.
+        If it is not a complete run directory; a table that does not hold what it should is refused
+        when it is first asked for.
     """
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         needed = [SUMMARY, SCENARIO, PROVENANCE, *(f"{t.name}.parquet" for t in RUN_TABLES)]
-        missing = [name for name in needed if not (self.path / name).is_file()]
-        if not self.path.is_dir():
+        try:
+            there = {entry.name for entry in self.path.iterdir()}
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+            why = getattr(error, "strerror", None) or str(error)
             raise ResultError(
-                f"{self.path}: no such run directory; give a folder that `twin run` wrote"
-            )
+                f"{self.path} is no run directory ({why}); give a folder that `twin run` wrote"
+            ) from None
+        missing = [name for name in needed if name not in there]
         if missing:
             raise ResultError(
                 f"{self.path} is not a complete run directory: {', '.join(missing)} missing; "
@@ -66,7 +73,14 @@ class Results:
     @cached_property
     def summary(self) -> dict[str, Any]:
         """The headline figures: see the reference page on results."""
-        return self._json(SUMMARY)
+        summary = self._json(SUMMARY)
+        missing = [key for key in _SUMMARY_KEYS if key not in summary]
+        if missing:
+            raise ResultError(
+                f"{self.path / SUMMARY} lacks {', '.join(missing)}: another program or version "
+                "wrote it; run the scenario again"
+            )
+        return summary
 
     @cached_property
     def provenance(self) -> dict[str, Any]:
@@ -76,32 +90,32 @@ class Results:
     @cached_property
     def scenario_yaml(self) -> str:
         """The scenario as resolved; running it again gives the same tables."""
-        return (self.path / SCENARIO).read_text(encoding="utf-8")
+        return self._text(SCENARIO)
 
     @cached_property
     def jobs(self) -> pd.DataFrame:
         """One row per job: `twin.tables.JOBS`."""
-        return self._table("jobs")
+        return self._table(JOBS)
 
     @cached_property
     def allocations(self) -> pd.DataFrame:
         """One row per job and node: `twin.tables.ALLOCATIONS`."""
-        return self._table("allocations")
+        return self._table(ALLOCATIONS)
 
     @cached_property
     def incidents(self) -> pd.DataFrame:
         """One row per incident: `twin.tables.INCIDENTS`."""
-        return self._table("incidents")
+        return self._table(INCIDENTS)
 
     @cached_property
     def timeline(self) -> pd.DataFrame:
         """Time-weighted means per bin: `twin.tables.TIMELINE`."""
-        return self._table("timeline")
+        return self._table(TIMELINE)
 
     @cached_property
     def domains(self) -> pd.DataFrame:
         """Means per bin of single pools and domains, long form: `twin.tables.DOMAINS`."""
-        return self._table("domains")
+        return self._table(DOMAINS)
 
     def keep_alive(self, holder: object) -> None:
         """Hold on to what owns the directory, a temporary one say, as long as this object lives."""
@@ -110,25 +124,37 @@ class Results:
     def __repr__(self) -> str:
         return f"Results({str(self.path)!r})"
 
+    def _text(self, name: str) -> str:
+        try:
+            return (self.path / name).read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            raise self._unreadable(name, error) from None
+
     def _json(self, name: str) -> dict[str, Any]:
         try:
-            read = json.loads((self.path / name).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ResultError(
-                f"{self.path / name} cannot be read ({error}); run it again"
-            ) from None
+            read = json.loads(self._text(name))
+        except ValueError as error:
+            raise self._unreadable(name, error) from None
         if not isinstance(read, dict):
-            raise ResultError(f"{self.path / name} does not hold a mapping; run it again")
+            raise self._unreadable(name, "it does not hold a mapping")
         return read
 
-    def _table(self, name: str) -> pd.DataFrame:
+    def _table(self, table: Table) -> pd.DataFrame:
         import pandas as pd
+        import pyarrow as pa
 
-        path = self.path / f"{name}.parquet"
+        name = f"{table.name}.parquet"
         try:
-            return pd.read_parquet(path)
-        except (OSError, ValueError) as error:
-            raise ResultError(f"{path} cannot be read ({error}); run it again") from None
+            frame = pd.read_parquet(self.path / name)
+        except (OSError, ValueError, pa.ArrowException) as error:
+            raise self._unreadable(name, error) from None
+        missing = [column for column in table.names() if column not in frame]
+        if missing:
+            raise self._unreadable(name, f"no column {', '.join(missing)}")
+        return frame
+
+    def _unreadable(self, name: str, why: object) -> ResultError:
+        return ResultError(f"{self.path / name} cannot be read ({why}); run the scenario again")
 
 
 @contextmanager
@@ -143,31 +169,53 @@ def whole_or_nothing(target: Path) -> Iterator[Path]:
     StorageError
         If anything cannot be written: no permission, disk full, a file in the way.
     """
-    if target.exists() and not target.is_dir():
-        raise StorageError(f"{target} is a file; give a folder for the results")
-    try:
+    with writing(target):
+        if target.exists() and not target.is_dir():
+            raise StorageError(f"{target} is a file; give a folder for the results")
         target.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(target)
-        prefix = f".{target.name}.partial-{os.getpid()}-"
-        partial = Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
-    except OSError as error:
-        raise _cannot_write(target, error) from None
+        clear_partial(target)
+        partial = target.parent / f"{_prefix(target)}{os.getpid()}-{secrets.token_hex(4)}"
+        partial.mkdir()
+        try:
+            yield partial
+            _replace(target, partial)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def clear_partial(target: Path) -> None:
+    """Remove what killed processes left half written, and put back what they had set aside."""
+    left = [path for path in target.parent.iterdir() if path.name.startswith(_prefix(target))]
+    dead = [path for path in left if not _alive(path.name.removeprefix(_prefix(target)))]
+    for old in (path for path in dead if path.name.endswith(_OLD)):
+        # With its partial beside it, it was set aside by a process killed between two renames.
+        if old.with_name(old.name.removesuffix(_OLD)) in dead and not target.exists():
+            old.rename(target)
+    for path in dead:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def writing(target: Path) -> Iterator[None]:
+    """Turn what the disk refuses into one message about the file or folder to be written.
+
+    Raises
+    ------
+    StorageError
+        In place of any `OSError`.
+    """
     try:
-        yield partial
-        partial.chmod(0o755)
-        if target.exists():
-            old = partial.with_name(partial.name + "-old")
-            target.rename(old)
-            partial.rename(target)
-            shutil.rmtree(old, ignore_errors=True)
-        else:
-            partial.rename(target)
+        yield
     except OSError as error:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise _cannot_write(target, error) from None
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
+        raise StorageError(f"cannot write {target}: {_reason(target, error)}") from None
+
+
+def _reason(target: Path, error: OSError) -> str:
+    if error.errno in (errno.EEXIST, errno.ENOTDIR):
+        for above in target.parents:
+            if above.exists() and not above.is_dir():
+                return f"{above} is a file, and no folder can be made below it"
+    return (error.strerror or str(error)) + (f" ({error.filename})" if error.filename else "")
 
 
 def write_run(
@@ -190,20 +238,24 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), path, compression="zstd")
+    # Times and counts hardly repeat: a dictionary of them is larger than they are, and slower.
+    text = [name for name, dtype in frame.dtypes.items() if dtype in ("category", "str")]
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    pq.write_table(table, path, compression="zstd", use_dictionary=text)
 
 
 def write_json(content: dict[str, Any], path: Path) -> None:
     """Readable JSON; NaN and infinity, which JSON lacks, become null."""
-    text = json.dumps(_plain(content), indent=2, allow_nan=False, ensure_ascii=False)
+    text = json.dumps(plain(content), indent=2, allow_nan=False, ensure_ascii=False)
     path.write_text(text + "\n", encoding="utf-8")
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """The same in types that JSON has; NaN and infinity become None."""
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if hasattr(value, "item"):
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):
@@ -211,27 +263,40 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _sweep(target: Path) -> None:
-    """Remove what killed processes left half written, and put back what they had set aside."""
-    for left in sorted(target.parent.glob(f".{target.name}.partial-*")):
-        pid = left.name.removeprefix(f".{target.name}.partial-").split("-")[0]
-        if pid.isdigit() and not _alive(int(pid)):
-            if left.name.endswith("-old") and not target.exists():
-                left.rename(target)
-            else:
-                shutil.rmtree(left, ignore_errors=True)
+_OLD = "-old"  # ends the name of an earlier result that was set aside
 
 
-def _alive(pid: int) -> bool:
+def _prefix(target: Path) -> str:
+    return f".{target.name}.partial-"
+
+
+def _replace(target: Path, partial: Path) -> None:
+    """Put a finished folder in the place of ``target``; on failure the earlier one is put back."""
+    old = partial.with_name(partial.name + _OLD)
+    while True:
+        try:
+            with suppress(FileNotFoundError):
+                target.rename(old)
+            partial.rename(target)
+            break
+        except BaseException as error:
+            if getattr(error, "errno", 0) in (errno.ENOTEMPTY, errno.EEXIST) and target.exists():
+                # Another run of this name was quicker: take the place of that one.
+                shutil.rmtree(old, ignore_errors=True)
+                continue
+            if old.exists() and not target.exists():
+                old.rename(target)
+            raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _alive(rest: str) -> bool:
+    """Whether the process that a partial folder is named for still runs."""
+    pid = rest.split("-")[0]
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        os.kill(int(pid), 0)
+    except (ProcessLookupError, OverflowError):
         return False
-    except PermissionError:
+    except (ValueError, PermissionError):  # not a name of ours; a process of somebody else
         return True
     return True
-
-
-def _cannot_write(target: Path, error: OSError) -> StorageError:
-    reason = error.strerror or str(error)
-    return StorageError(f"cannot write {target}: {reason}; nothing was left there half done")

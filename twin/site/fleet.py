@@ -39,22 +39,22 @@ class Fleet:
             If a node has fewer free; nothing that was taken before it stays taken.
         """
         held: list[tuple[int, int]] = []
+        free_mask, node_pool = self.free_mask, self.node_pool
         for node, gpus in placement:
-            free = self.free_mask[node]
+            free = free_mask[node]
             before = free.bit_count()
             if not 0 < gpus <= before:
                 self.give_back(held)
                 raise InvariantError(
                     f"node {node} has {before} GPUs free, not the {gpus} asked of it"
                 )
-            left = free
-            if gpus == before:
-                left = 0
-            else:
-                for _ in range(gpus):
+            left = 0
+            if gpus < before:
+                left = free & (free - 1)  # without its lowest bit
+                for _ in range(gpus - 1):
                     left &= left - 1
-            self.free_mask[node] = left
-            pool = self.node_pool[node]
+            free_mask[node] = left
+            pool = node_pool[node]
             self.index[pool].move(node - self.first_node[pool], before, before - gpus)
             held.append((node, free ^ left))
         return tuple(held)
