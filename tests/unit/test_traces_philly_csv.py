@@ -156,6 +156,16 @@ def test_windows_lines_and_byte_order_mark(tmp_path):
         read_trace(write(tmp_path / "t.csv", bad))
 
 
+def test_stray_carriage_return_and_blank_first_line(tmp_path):
+    """Either breaks a line, for the count of lines too."""
+    text = " \n" + HEADER + GOOD + GOOD.replace("11cb48", "a\rb") + "2017-10-09 07:02:00,5,0,0,a\n"
+    with pytest.raises(TraceError, match=r"t\.csv:1: 1 fields where 5 belong"):
+        read_trace(write(tmp_path / "t.csv", text), format="philly-csv")
+    path = tmp_path / "t.csv"
+    intake = read_trace(path, format="philly-csv", on_bad_row="skip").intake
+    assert [line.split(" ")[1] for line in intake.skipped] == ["1:", "5:", "6:"]
+
+
 def test_missing_column(tmp_path):
     path = write(tmp_path / "t.csv", "timestamp,duration,cluster\n2017-10-09 07:01:55,66,a\n")
     with pytest.raises(TraceError, match="no column num_gpus; found timestamp, duration, cluster"):

@@ -92,13 +92,10 @@ def delimited_rows(
     if not table.num_rows and not misshapen:
         raise TraceError(f"{path}: has a header and no rows")
 
-    first = 1 if names else 2  # physical row of the first data row, counted from 1
-
     def place(rows: Lines) -> Lines:
-        lines = _filled_lines(text)
-        numbers = np.arange(first, first + table.num_rows + len(misshapen))
-        good = numbers[~np.isin(numbers, list(misshapen))] if misshapen else numbers
-        return np.asarray(lines[good[rows] - 1])
+        physical = np.arange(1, table.num_rows + len(misshapen) + (1 if names else 2))
+        good = physical[~np.isin(physical, list(misshapen))] if misshapen else physical
+        return np.asarray(_filled_lines(text)[good[rows if names else rows + 1] - 1])
 
     at_line = {}
     if misshapen:
@@ -132,6 +129,4 @@ def _filled_lines(text: bytearray) -> Lines:
     if not len(ends) or ends[-1] != len(view) - 1:
         ends = np.append(ends, len(view))
     starts = np.concatenate([[0], ends[:-1] + 1])
-    lengths = ends - starts
-    blank = (lengths == 0) | ((lengths == 1) & (view[starts % len(view)] == ord("\r")))
-    return np.flatnonzero(~blank).astype(np.int64) + 1
+    return np.flatnonzero(ends > starts).astype(np.int64) + 1

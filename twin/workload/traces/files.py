@@ -78,7 +78,7 @@ def read_head(path: Path, size: int = 64 * 2**10) -> str:
 def read_text(
     path: Path, *, max_bytes: int = MAX_TEXT_BYTES, max_line_bytes: int | None = MAX_LINE_BYTES
 ) -> bytearray:
-    """The whole text of a file, gunzipped if it is gzip, in UTF-8 without a byte-order mark.
+    """The whole text of a file, unpacked: UTF-8 without a byte-order mark, lines ended by LF.
 
     Parameters
     ----------
@@ -121,6 +121,8 @@ def read_text(
             raise TraceError(f"{path}: more than {MAX_ROWS:,} lines; split the trace")
     if text.startswith(_UTF8_MARK):
         del text[:3]
+    if b"\r" in text:
+        text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     if not text or text.isspace():
         raise TraceError(f"{path}: is empty")
     _require_utf8(path, text)

@@ -34,7 +34,7 @@ _PARTIAL = (2, 3, 4)  # pieces of a job that was swapped out; the whole has a li
 _HEADER = re.compile(r";\s*([A-Za-z][\w ]*?)\s*:\s*(.*?)\s*$")
 _QUOTED_KEYS = ("Computer", "Installation", "Note", "Notes")
 _LONGEST_NOTE = 200
-_BLANKS = bytes.maketrans(b"\t\r\f\v", b"    ")
+_BLANKS = bytes.maketrans(b"\t\f\v", b"   ")
 _BLOCK_BYTES = 2**18  # small enough to stay in the cache
 
 
