@@ -196,6 +196,19 @@ def clear_partial(target: Path) -> None:
 
 
 @contextmanager
+def whole_file(target: Path) -> Iterator[Path]:
+    """The same for a single file: a path to write to, which takes the place of ``target``."""
+    partial = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}")
+    with writing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield partial
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+@contextmanager
 def writing(target: Path) -> Iterator[None]:
     """Turn what the disk refuses into one message about the file or folder to be written.
 
