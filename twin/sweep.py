@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from twin.scenario.sweep import SweepFile
+
+_MOST_LISTED = 10
 
 Advance = Callable[[int, int], None]
 
@@ -127,42 +131,82 @@ def sweep(
     InputError
         If the sweep file is at fault, or a point asks for what no scenario can hold; all such
         points are named before any is run.
+    StorageError
+        If the folder cannot be written.
     """
-    import pandas as pd
-
     from twin.report.sweep_page import write_sweep
-    from twin.results.store import REPORT, write_table
-    from twin.scenario.sweep import load_sweep
+    from twin.results.store import REPORT, whole_file, write_table, writing
 
-    asked = load_sweep(Path(file))
-    for plugin in plugins:
-        from twin.registry import load_plugin
-
-        load_plugin(plugin)
-    points = list(grid(asked))
-    _check(asked.scenario, points)
     out = Path(out)
-    (out / "runs").mkdir(parents=True, exist_ok=True)
-    tasks = [Task(p, asked.scenario, out / "runs" / p.folder, tuple(plugins)) for p in points]
+    asked, points = plan(file, plugins)
+    runs = out / "runs"
+    with writing(runs):
+        runs.mkdir(parents=True, exist_ok=True)
+    tasks = [Task(p, asked.scenario, runs / p.folder, tuple(plugins)) for p in points]
     done: list[Done] = []
     for result in (backend or local_processes)(tasks, workers or _cores()):
         done.append(result)
         if advance is not None:
             advance(len(done), len(tasks))
     done.sort(key=lambda result: result.point.number)
-    rows = [
-        {**d.point.values, "seed": d.point.seed, "status": d.error or "ok", "run": d.point.folder}
-        | d.figures
-        for d in done
-    ]
-    frame = pd.DataFrame(rows)
-    write_table(frame.astype(dict.fromkeys(asked.axis_names(), "str")), out / "points.parquet")
-    frame.to_csv(out / "points.csv", index=False)
-    failures = tuple(d for d in done if d.error)
-    report = out / REPORT
-    axes = asked.axis_names()
-    write_sweep(frame, list(axes), report, [(d.point.folder, d.error) for d in failures])
+    failures = tuple(result for result in done if result.error)
+    _clear(runs, {result.point.folder for result in done if not result.error})
+    frame, axes, report = table(done), asked.axis_names(), out / REPORT
+    as_text = frame.astype(dict.fromkeys(axes, "str"))  # an axis may mix numbers and names
+    with whole_file(out / "points.parquet") as partial:
+        write_table(as_text, partial)
+    with whole_file(out / "points.csv") as partial:
+        frame.to_csv(partial, index=False)
+    with whole_file(report) as partial:
+        write_sweep(frame, axes, partial, [(d.point.folder, d.error) for d in failures])
     return SweepResult(asked.name, frame, axes, failures, report)
+
+
+def plan(file: Path | str, plugins: Sequence[Path] = ()) -> tuple[SweepFile, list[Point]]:
+    """What a sweep file asks for, and its points, each found to be a valid scenario.
+
+    Raises
+    ------
+    InputError
+        As `sweep` does.
+    """
+    from twin.registry import load_plugin
+    from twin.scenario.sweep import load_sweep
+
+    asked = load_sweep(Path(file))
+    for plugin in plugins:
+        load_plugin(plugin)
+    points = list(grid(asked))
+    _check(asked.scenario, points)
+    return asked, points
+
+
+def table(done: Iterable[Done]) -> pd.DataFrame:
+    """The table of points: axes, ``seed``, ``status``, ``run`` and the headline figures."""
+    import pandas as pd
+
+    return pd.DataFrame(
+        [
+            {**d.point.values, "seed": d.point.seed, "status": d.error or "ok"}
+            | {"run": d.point.folder}
+            | d.figures
+            for d in done
+        ]
+    )
+
+
+def _clear(runs: Path, keep: set[str]) -> None:
+    """Remove runs of earlier sweeps, which would pass for those of points that failed."""
+    import shutil
+
+    from twin.results.store import clear_partial
+
+    for folder in runs.iterdir():
+        number = folder.name.removeprefix(".").partition(".")[0]
+        if number.isdecimal() and number not in keep:
+            clear_partial(runs / number)  # what a killed worker left half written
+            if not folder.name.startswith("."):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def grid(asked: SweepFile) -> Iterator[Point]:
@@ -179,9 +223,9 @@ def grid(asked: SweepFile) -> Iterator[Point]:
         for seed in asked.seeds:
             number += 1
             folder = f"{number:04d}"
-            yield Point(
-                number, folder, values, seed, (*overrides, f"name={folder}", f"seed={seed}")
-            )
+            # In quotes: 0001 is a number in YAML.
+            ours = (f"name='{folder}'", f"seed={seed}")
+            yield Point(number, folder, values, seed, (*overrides, *ours))
 
 
 def _check(scenario: Path, points: Iterable[Point]) -> None:
@@ -195,8 +239,10 @@ def _check(scenario: Path, points: Iterable[Point]) -> None:
         except InputError as error:
             seen.setdefault(str(error), point)
     if seen:
-        listed = "\n".join(f"point {point.values}: {error}" for error, point in seen.items())
-        raise InputError(f"some points of the sweep are no valid scenarios\n{listed}")
+        listed = [f"point {point.values}: {error}" for error, point in seen.items()]
+        more = [f"and {len(listed) - _MOST_LISTED} more"] if len(listed) > _MOST_LISTED else []
+        head = "some points of the sweep are no valid scenarios"
+        raise InputError("\n".join([head, *listed[:_MOST_LISTED], *more]))
 
 
 def run_point(task: Task) -> Done:
@@ -211,13 +257,14 @@ def run_point(task: Task) -> Done:
         scenario = load(task.scenario, task.point.overrides)
         results = run(scenario, task.out.parent, report=False)
     except TwinError as error:
-        return Done(task.point, {}, str(error))
+        return Done(task.point, {}, str(error) or type(error).__name__)
     except Exception as error:  # a bug in a plug-in, say: listed, and not fatal to the others
         return Done(task.point, {}, f"{type(error).__name__}: {error}")
     figures = {h.key: look_up(results.summary, h.key) for h in HEADLINES}
     ledger = results.summary["ledgers"]["gpu_time"]
     shares = {
-        f"gpu_time.{name}": value / ledger["total"] for name, value in ledger["shares"].items()
+        f"gpu_time.{name}": value / ledger["total"] if ledger["total"] else 0.0
+        for name, value in ledger["shares"].items()
     }
     return Done(task.point, figures | shares)
 
@@ -244,7 +291,7 @@ def local_processes(tasks: Sequence[Task], workers: int) -> Iterator[Done]:
                 process, task = running.pop(ready)
                 try:
                     done = ready.recv()
-                except EOFError:  # it died without a word: killed, out of memory
+                except (EOFError, OSError):  # it died without a word: killed, out of memory
                     process.join()
                     done = Done(task.point, {}, _cause_of_death(process.exitcode))
                 ready.close()
@@ -253,9 +300,15 @@ def local_processes(tasks: Sequence[Task], workers: int) -> Iterator[Done]:
     finally:
         for process, _ in running.values():
             process.terminate()
+        for process, _ in running.values():
+            process.join()
 
 
 def _work(task: Task, answer: Any) -> None:
+    # A terminal's Ctrl-C reaches all processes. The parent alone heeds it, and its SIGTERM ends the
+    # work by an exception, so that nothing half written stays.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     answer.send(run_point(task))
     answer.close()
 

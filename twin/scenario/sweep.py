@@ -65,6 +65,15 @@ class SweepFile:
         return tuple(name for axis in self.axes for name in axis.names)
 
 
+def is_sweep(path: Path) -> bool:
+    """Whether a file has axes, and so is a sweep and no scenario; not so if it cannot be read."""
+    try:
+        entries = parse(read_text(path), str(path)).value
+    except ScenarioError:
+        return False
+    return isinstance(entries, dict) and "axes" in entries
+
+
 _KEYS = ("name", "scenario", "seeds", "axes")
 
 
@@ -106,6 +115,12 @@ def load_sweep(path: Path) -> SweepFile:
 _MISSING = {
     "scenario": "the scenario file that every point starts from",
     "axes": "a list of axes, for example [{site.pools[0].nodes: [64, 96]}]",
+}
+
+
+_OURS = {
+    "name": "every point is named by its number",
+    "seed": "every point is run with each of the seeds; list them under seeds",
 }
 
 
@@ -152,10 +167,18 @@ class _Reader:
             return ()
         made = [self._axis(item, f"axes[{i}]") for i, item in enumerate(node.value)]
         axes = tuple(axis for axis in made if axis is not None)
+        for i, axis in enumerate(axes):
+            self._refuse_reserved(axis, node.value[i], f"axes[{i}]")
         names = [name for axis in axes for name in axis.names]
         for twice in sorted({name for name in names if names.count(name) > 1}):
             self.refuse(node, f"{twice!r} is on two axes; put it on one", "axes")
         return axes
+
+    def _refuse_reserved(self, axis: Axis, node: Node, path: str) -> None:
+        """The sweep itself gives each point its seed and its name."""
+        keys = {override.partition("=")[0] for step in axis.places for override in step.overrides}
+        for key in sorted(keys & _OURS.keys()):
+            self.refuse(node, f"{key} is no axis: {_OURS[key]}", path)
 
     def _axis(self, node: Node, path: str) -> Axis | None:
         if not isinstance(node.value, dict) or len(node.value) != 1:
@@ -212,8 +235,10 @@ class _Reader:
 
 
 def _override(key: str, value: Any) -> str:
-    return f"{key}={json.dumps(value)}"
+    return f"{key}={json.dumps(value, ensure_ascii=False)}"
 
 
 def _shown(value: Any) -> Any:
-    return json.dumps(value) if isinstance(value, dict | list) else value
+    """Numbers and text as they are; all else as it is written."""
+    plain = isinstance(value, int | float | str) and not isinstance(value, bool)
+    return value if plain else json.dumps(value, ensure_ascii=False)
