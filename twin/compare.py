@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from twin.errors import InputError
-from twin.results.store import REPORT, SUMMARY, Results
-from twin.run import load, run
+from twin.results.store import REPORT, SUMMARY, Results, whole_file
+from twin.run import load, require_folders_of_their_own, run
 
 if TYPE_CHECKING:
     from twin.scenario.schema import Scenario
@@ -54,19 +53,21 @@ def compare(
     Raises
     ------
     InputError
-        If there are fewer than two, two scenarios share a name, or one of them is at fault.
+        If there are fewer than two, two scenarios share a name, one of them is at fault, or there
+        are overrides and no scenario file to apply them to.
+    StorageError
+        If the folder cannot be written.
     """
     if len(sources) < 2:
         raise InputError("compare needs two or more scenarios or run directories")
     # All scenarios are read before the first is run: a typo in the last must not cost an hour.
     found = [_open(source, overrides) for source in sources]
     to_run = [scenario.name for scenario in found if not isinstance(scenario, Results)]
-    twice = [name for name, count in Counter(to_run).items() if count > 1]
-    if twice:
-        raise InputError(
-            f"two of the scenarios are named {twice[0]!r}, and their results would share a folder; "
-            "give each a `name:` of its own"
-        )
+    if overrides and not to_run:
+        raise InputError("these runs are finished: values cannot be set, only in scenario files")
+    require_folders_of_their_own(to_run)
+    if out is not None:
+        _require_none_replaced([Path(out) / name for name in to_run], found)
     runs = tuple(source if isinstance(source, Results) else run(source, out) for source in found)
     labels = _labels(runs)
     if out is None:
@@ -74,9 +75,19 @@ def compare(
     from twin.report.compare_page import write_comparison
 
     report = Path(out) / REPORT
-    report.parent.mkdir(parents=True, exist_ok=True)
-    write_comparison(runs, report, labels)
+    with whole_file(report) as partial:
+        write_comparison(runs, partial, labels)
     return Comparison(runs, labels, report)
+
+
+def _require_none_replaced(targets: Sequence[Path], found: Sequence[Scenario | Results]) -> None:
+    finished = {run.path.resolve(): run.path for run in found if isinstance(run, Results)}
+    for target in targets:
+        if target.resolve() in finished:
+            raise InputError(
+                f"{finished[target.resolve()]} would be replaced by the run that it is to be "
+                "compared with; give another folder with -o"
+            )
 
 
 def _open(source: Scenario | Results | Path | str, overrides: Sequence[str]) -> Scenario | Results:
