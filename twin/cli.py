@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from functools import wraps
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -46,6 +48,13 @@ Plugin = Annotated[
     typer.Option("--plugin", help="Python file with policies or readers of your own."),
 ]
 
+TraceFormat = Annotated[str, typer.Option("--format", help="Format of the trace.")]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option("--column", help="For format generic: our_column=their_column. May be repeated."),
+]
+OnBadRow = Annotated[str, typer.Option(help="error, or skip: left out and counted.")]
+
 _debug = False
 
 
@@ -64,16 +73,34 @@ def _guarded(command: F) -> F:
         except KeyboardInterrupt:
             typer.echo("stopped; nothing was left half written", err=True)
             raise typer.Exit(130) from None
-        except MemoryError:
-            if _debug:
-                raise
-            typer.echo("error: out of memory; try a smaller window, or fewer workers", err=True)
-            raise typer.Exit(1) from None
         except BrokenPipeError:
-            sys.stderr.close()
+            _abandon_output()
             raise typer.Exit(141) from None
+        except Exception as error:
+            if _debug or isinstance(error, typer.Exit):
+                raise
+            typer.echo(f"error: {_unforeseen(error)}", err=True)
+            raise typer.Exit(1) from None
 
     return guarded  # type: ignore[return-value]
+
+
+def _unforeseen(error: BaseException) -> str:
+    """What to say of an error that nobody raised on purpose."""
+    if isinstance(error, MemoryError):
+        return "out of memory; try a smaller window, or fewer workers"
+    if isinstance(error, OSError):
+        return str(error)
+    return (
+        f"{type(error).__name__}: {error}; a bug in twin or in a plug-in. "
+        "`twin --debug ...` shows where"
+    )
+
+
+def _abandon_output() -> None:
+    """Nobody reads on: send the rest nowhere, so that Python has nothing to say about it."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
 
 
 def _version(wanted: bool) -> None:
@@ -106,7 +133,16 @@ def _overrides(overrides: list[str] | None, seed: int | None) -> list[str]:
 
 
 def _print_json(content: Any) -> None:
-    typer.echo(json.dumps(content, indent=2, default=str))
+    from twin.results.store import plain
+
+    typer.echo(json.dumps(plain(content), indent=2, default=str, allow_nan=False))
+
+
+def _columns(pairs: list[str] | None) -> dict[str, str]:
+    for pair in pairs or []:
+        if "=" not in pair:
+            raise InputError(f"--column: {pair!r} has no =; write our_column=their_column")
+    return dict(pair.split("=", 1) for pair in pairs or [])
 
 
 @app.command()
@@ -122,26 +158,30 @@ def run(
 ) -> None:
     """Run scenarios; each leaves its tables and report in OUT/<name>.
 
+    With --json the summary is printed, a list of them if there are several scenarios.
+
     Examples:
       twin run scenarios/first.yaml
       twin run scenarios/first.yaml --set site.pools.0.nodes=48 --seed 2 -o out
     """
     from twin.console import run_lines
-    from twin.run import load
+    from twin.run import load, require_folders_of_their_own
     from twin.run import run as run_scenario
 
     _load_plugins(plugin)
     loaded = [load(path, _overrides(set_, seed)) for path in scenarios]
+    require_folders_of_their_own([scenario.name for scenario in loaded])
+    summaries = []
     for i, scenario in enumerate(loaded):
         with _progress(f"running {scenario.name}", quiet=json_):
             results = run_scenario(scenario, out, report=report)
-        if json_:
-            _print_json(results.summary)
-            continue
-        typer.echo("\n".join([""] * (i > 0) + run_lines(results)))
-        typer.echo(
-            f"report: {results.path / 'report.html'}" if report else f"results: {results.path}"
-        )
+        summaries.append(results.summary)
+        if not json_:
+            typer.echo("\n".join([""] * (i > 0) + run_lines(results)))
+            where = f"report: {results.path / 'report.html'}"
+            typer.echo(where if report else f"results: {results.path}")
+    if json_:
+        _print_json(summaries if len(summaries) > 1 else summaries[0])
 
 
 @app.command()
@@ -149,26 +189,37 @@ def run(
 def validate(
     scenarios: Scenarios, set_: Set = None, plugin: Plugin = None, json_: Json = False
 ) -> None:
-    """Check scenarios without running them; every problem is reported with its place.
+    """Check scenarios and sweeps without running them; every problem is reported with its place.
 
     Example:
-      twin validate scenarios/first.yaml
+      twin validate scenarios/first.yaml scenarios/sweeps/nodes.yaml
     """
     from dataclasses import asdict
 
-    from twin.errors import ScenarioError
+    from twin.console import plural
+    from twin.errors import Problem, ScenarioError
     from twin.run import load
+    from twin.scenario.sweep import is_sweep
+    from twin.sweep import plan
 
     _load_plugins(plugin)
-    problems = []
+    problems: list[Problem] = []
     for path in scenarios:
         try:
-            load(path, set_ or [])
+            if not is_sweep(path):
+                load(path, set_ or [])
+                fine = "ok"
+            elif set_:
+                raise InputError("is a sweep; --set is for scenarios")
+            else:
+                fine = f"ok, {plural(len(plan(path)[1]), 'point')}"
         except ScenarioError as error:
-            problems += list(error.problems)
+            problems += error.problems
+        except InputError as error:
+            problems.append(Problem(str(error), file=str(path)))
         else:
             if not json_:
-                typer.echo(f"{path}: ok")
+                typer.echo(f"{path}: {fine}")
     if json_:
         _print_json([asdict(problem) for problem in problems])
     for problem in [] if json_ else problems:
@@ -179,7 +230,7 @@ def validate(
 
 @app.command()
 @_guarded
-def show(scenario: Scenario, set_: Set = None) -> None:
+def show(scenario: Scenario, set_: Set = None, plugin: Plugin = None) -> None:
     """Draw the site of a scenario: halls, power tree, network and bill of materials, as text.
 
     Example:
@@ -188,6 +239,7 @@ def show(scenario: Scenario, set_: Set = None) -> None:
     from twin.run import load
     from twin.show import show as show_site
 
+    _load_plugins(plugin)
     typer.echo(show_site(load(scenario, set_ or [])))
 
 
@@ -262,10 +314,11 @@ def report(
       twin report out/first
     """
     from twin.report.page import write_report
-    from twin.results.store import REPORT, Results
+    from twin.results.store import REPORT, Results, whole_file
 
     for path in results:
-        write_report(Results(path), path / REPORT)
+        with whole_file(path / REPORT) as partial:
+            write_report(Results(path), partial)
         typer.echo(f"report: {path / REPORT}")
 
 
@@ -275,28 +328,30 @@ def replay(
     trace: Annotated[Path, typer.Argument(help="Job trace.", show_default=False)],
     on: Annotated[Path, typer.Option("--on", help="Scenario file that describes the cluster.")],
     out: Out = Path("out"),
+    seed: Seed = None,
     set_: Set = None,
+    format_: TraceFormat = "auto",
+    column: Columns = None,
+    on_bad_row: OnBadRow = "error",
     plugin: Plugin = None,
     json_: Json = False,
 ) -> None:
     """Replay a trace of your own on a described cluster, without writing YAML first.
 
-    Example:
+    Site, policies and output are those of the scenario; its workload, start and horizon are not:
+    the trace is replayed until all its jobs are done.
+
+    Examples:
       twin replay jobs.swf --on scenarios/first.yaml
+      twin replay jobs.swf --on scenarios/first.yaml --set policies.scheduler=fifo
     """
     from twin.console import run_lines
-    from twin.run import run as run_scenario
-    from twin.scenario.load import load
+    from twin.run import replay as replay_trace
 
     _load_plugins(plugin)
-    name = trace.name.split(".")[0]
-    given = [
-        f"name={json.dumps(name)}",
-        f"workload={json.dumps({'trace': {'path': str(trace)}})}",
-        *(set_ or []),
-    ]
+    asked = {"format": format_, "on_bad_row": on_bad_row, "columns": _columns(column)}
     with _progress(f"replaying {trace.name}", quiet=json_):
-        results = run_scenario(load(on, given), out)
+        results = replay_trace(trace, on, out, reading=asked, overrides=_overrides(set_, seed))
     if json_:
         _print_json(results.summary)
         return
@@ -346,11 +401,14 @@ def init(folder: Annotated[Path, typer.Argument(help="Folder to write into.")] =
     """
     from importlib.resources import files
 
+    from twin.results.store import whole_file
+
     target = folder / "scenario.yaml"
     if target.exists():
         raise InputError(f"{target} is there already; name another folder, or move it away")
-    folder.mkdir(parents=True, exist_ok=True)
-    target.write_text((files("twin.scenario") / "starter.yaml").read_text("utf-8"), "utf-8")
+    starter = (files("twin.scenario") / "starter.yaml").read_text("utf-8")
+    with whole_file(target) as partial:
+        partial.write_text(starter, "utf-8")
     typer.echo(f"wrote {target}; now: twin run {target}")
 
 
@@ -358,13 +416,11 @@ def init(folder: Annotated[Path, typer.Argument(help="Folder to write into.")] =
 @_guarded
 def trace_info(
     file: Annotated[Path, typer.Argument(help="Job trace or node list.", show_default=False)],
-    format_: Annotated[str, typer.Option("--format", help="Its format.")] = "auto",
-    column: Annotated[
-        list[str] | None,
-        typer.Option(help="For format generic: our_column=their_column. May be repeated."),
-    ] = None,
-    on_bad_row: Annotated[str, typer.Option(help="error or skip.")] = "error",
+    format_: TraceFormat = "auto",
+    column: Columns = None,
+    on_bad_row: OnBadRow = "error",
     plot: Annotated[Path | None, typer.Option(help="Picture to draw: .png, .svg or .pdf.")] = None,
+    plugin: Plugin = None,
     json_: Json = False,
 ) -> None:
     """Say what a trace is: its span, sizes, durations and load; draw it with --plot.
@@ -375,16 +431,15 @@ def trace_info(
     """
     from twin.workload.info import trace_info as info
 
-    pairs = [pair.partition("=")[::2] for pair in column or []]
-    text, numbers = info(
-        file, format=format_, on_bad_row=on_bad_row, columns=dict(pairs), plot=plot
-    )
+    _load_plugins(plugin)
+    columns = _columns(column)
+    text, numbers = info(file, format=format_, on_bad_row=on_bad_row, columns=columns, plot=plot)
     if json_:
         _print_json(numbers)
-    else:
-        typer.echo(text)
-        if plot:
-            typer.echo(f"plot: {plot}")
+        return
+    typer.echo(text)
+    if plot:
+        typer.echo(f"plot: {plot}")
 
 
 class _progress:  # noqa: N801 - reads as a verb in a with statement
@@ -429,4 +484,9 @@ class _progress:  # noqa: N801 - reads as a verb in a with statement
 
 def main() -> None:
     """Entry point of the console command ``twin``."""
-    app()
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without box-drawing characters
+    try:
+        app(prog_name="twin")
+    except OSError as error:  # the output itself cannot be written: a full disk
+        sys.exit(f"error: {error}")

@@ -25,6 +25,11 @@ def headline_text(headline: Headline, value: float | None) -> str:
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}"
 
 
+def plural(number: int, noun: str) -> str:
+    """A number of things, in the singular or the plural."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
 def run_lines(results: Results) -> list[str]:
     """A run in about 15 lines: what ran, where the GPU-time went, what users felt."""
     summary = results.summary
@@ -33,8 +38,9 @@ def run_lines(results: Results) -> list[str]:
         f"{jobs[state]:,} {state}" for state in jobs if state != "submitted" and jobs[state]
     )
     lines = [
-        f"{summary['scenario']}: {jobs['submitted']:,} jobs on {site['gpus']:,} GPUs "
-        f"for {format_duration(summary['horizon_s'])} ({states})",
+        f"{summary['scenario']}: {plural(jobs['submitted'], 'job')} "
+        f"on {plural(site['gpus'], 'GPU')} "
+        f"for {format_duration(summary['horizon_s'])} ({states or 'none submitted'})",
         "",
         "where the GPU-time went",
     ]
@@ -50,18 +56,20 @@ def run_lines(results: Results) -> list[str]:
         if headline.key in ("wait_s.mean", "wait_s.p99", "jct_s.mean", "bounded_slowdown.mean"):
             value = look_up(summary, headline.key)
             lines.append(f"  {headline.label:<28} {headline_text(headline, value)}")
-    intake = summary["workload"]
+    intake, late = summary["workload"], summary["jobs_not_submitted"]
+    if late:
+        lines.append(f"  {plural(late, 'job')} left out: submitted after the end")
     if intake["skipped_rows"]:
-        lines.append(f"  {intake['skipped_rows']:,} bad rows of the trace were skipped")
-    for cause, count in intake["dropped"].items():
-        lines.append(f"  {count:,} jobs were dropped ({cause})")
+        lines.append(f"  {plural(intake['skipped_rows'], 'bad row')} of the trace left out")
+    for cause, dropped in intake["dropped"].items():
+        lines.append(f"  {plural(dropped, 'job')} left out: {cause}")
     engine = summary["engine"]
     speed = engine["events"] / engine["wall_s"] if engine["wall_s"] else 0.0
     pace = f"{engine['wall_s']:.1f} s ({format_si(speed, 'events/s')})"
     memory = format_si(engine["peak_rss_bytes"], "B")
     lines += [
         "",
-        f"{engine['events']:,} events in {pace}, {memory} of memory",
+        f"{plural(engine['events'], 'event')} in {pace}, {memory} of memory",
     ]
     return lines
 

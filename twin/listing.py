@@ -28,12 +28,12 @@ def listing(kind: str | None = None, name: str | None = None) -> str:
         return _table([(n, _title(kind, n)) for n in _names(kind)])
     if kind in parts.PARTS:
         part = parts.part(kind, name)
-        rows = [
+        figures = [
             (f.key, f.text, f"{f.basis.kind}, {f.basis.status}: {', '.join(f.basis.sources)}")
             for f in parts.figures(kind, name)
         ]
-        notes = getattr(part, "notes", "")
-        return "\n".join([_title(kind, name), "", _table(rows), *(["", notes] if notes else [])])
+        notes = [getattr(part, "notes", "")]
+        return "\n\n".join([_title(kind, name), _table(figures), *filter(None, notes)])
     entry = _registry(kind).get(name)
     return f"{name}\n\n{getdoc(entry) or ''}"
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import re
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from twin.errors import InputError
 from twin.results.store import REPORT, Results, whole_or_nothing, write_run
 
 if TYPE_CHECKING:
@@ -65,6 +69,62 @@ def run(
         results.keep_alive(keep)
         return results
     return _run_into(scenario, Path(out) / scenario.name, report)
+
+
+def replay(
+    trace: Path | str,
+    on: Path | str,
+    out: Path | str | None = None,
+    *,
+    reading: Mapping[str, Any] | None = None,
+    overrides: Sequence[str] = (),
+) -> Results:
+    """Replay a trace, until it is drained, on the site and under the policies of a scenario.
+
+    Parameters
+    ----------
+    trace : path
+        The trace; the run is named by it.
+    on : path
+        Scenario file; its workload, start and horizon are left aside.
+    out : path, optional
+        As in `run`.
+    reading : mapping, optional
+        How to read the trace: ``format``, ``on_bad_row``, ``columns``, as in a scenario.
+    overrides : sequence of str
+        ``"path.to.key=value"`` each, applied last.
+
+    Raises
+    ------
+    InputError, StorageError
+        As in `run`.
+    """
+    from twin.scenario.files import find
+
+    try:
+        path = find(str(trace), beside=None)
+    except ValueError as error:
+        raise InputError(f"{trace}: {error}") from None
+    given = {
+        "name": re.sub(r"\W+", "-", path.name.split(".")[0]).strip("-")[:100] or "replay",
+        "description": f"{path.name} replayed.",
+        "start": None,
+        "horizon": "drained",
+        "workload": None,
+        "workload.trace": {"path": str(path), **(reading or {})},
+    }
+    texts = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in given.items()]
+    return run(load(on, [*texts, *overrides]), out)
+
+
+def require_folders_of_their_own(names: Sequence[str]) -> None:
+    """Refuse scenarios of one name: the results of one would replace those of the other."""
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise InputError(
+            f"two of the scenarios are named {twice[0]!r}, and their results would share a folder; "
+            "give each a `name:` of its own"
+        )
 
 
 def _run_into(scenario: Scenario, target: Path, report: bool) -> Results:
