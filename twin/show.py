@@ -10,6 +10,8 @@ import numpy as np
 
 from twin.build import build_site, node_type
 from twin.catalog import parts
+from twin.console import plural
+from twin.errors import DomainError
 from twin.site.layout import Site
 from twin.site.topology import FatTree, fat_tree
 from twin.units import format_si
@@ -30,17 +32,19 @@ class Bought:
     nodes: int
     network: FatTree | None
     switch: str | None
+    no_network: str = "not known; name a switch and a node type with NICs"  # where there is none
 
 
 def show(scenario: Scenario) -> str:
     """Text drawings of the site of a scenario, ready to print."""
     site = build_site(scenario)
     bought = [_bought(pool) for pool in scenario.site.pools]
+    listed = "not known for a list of nodes"
     sections = [
         ("Site", draw(site_tree(site))),
         ("Power, at nameplate", draw(power_tree(site, bought))),
-        ("Network of the compute fabric", draw(network_tree(site, bought))),
-        ("Bill of materials", bill(bought) if bought else "not known for a list of nodes"),
+        ("Network of the compute fabric", draw(network_tree(site, bought)) if bought else listed),
+        ("Bill of materials", bill(bought) if bought else listed),
     ]
     return "\n\n".join(f"{title}\n{'-' * len(title)}\n{text}" for title, text in sections)
 
@@ -62,10 +66,6 @@ def _branches(children: list[Tree], indent: str) -> Iterable[str]:
         last = i == len(children) - 1
         yield f"{indent}{'└── ' if last else '├── '}{label}"
         yield from _branches(below, indent + ("    " if last else "│   "))
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
 def site_tree(site: Site) -> Tree:
@@ -92,16 +92,16 @@ def site_tree(site: Site) -> Tree:
                     if pool.domain_nodes == 1
                     else f"the rack ({pool.domain_nodes * pool.gpus_per_node} GPUs)"
                 )
-                label = f"pool {pool.name}: {_plural(nodes * pool.gpus_per_node, 'GPU')}"
+                label = f"pool {pool.name}: {plural(nodes * pool.gpus_per_node, 'GPU')}"
                 detail: list[Tree] = [
-                    (" > ".join(map(_plural, (rows, racks, nodes), ("row", "rack", "node"))), []),
-                    (f"{pool.node_type}: {_plural(pool.gpus_per_node, 'GPU')} a node", []),
-                    (f"scale-up domain is {fabric}: {_plural(domains, 'domain')}", []),
+                    (" > ".join(map(plural, (rows, racks, nodes), ("row", "rack", "node"))), []),
+                    (f"{pool.node_type}: {plural(pool.gpus_per_node, 'GPU')} a node", []),
+                    (f"scale-up domain is {fabric}: {plural(domains, 'domain')}", []),
                 ]
                 pools.append((label, detail))
             halls.append((f"hall {hall}", pools))
         regions.append((f"region {region}", halls))
-    total = f"{site.name}: {_plural(site.n_nodes, 'node')}, {_plural(site.n_gpus, 'GPU')}"
+    total = f"{site.name}: {plural(site.n_nodes, 'node')}, {plural(site.n_gpus, 'GPU')}"
     return total, regions
 
 
@@ -116,14 +116,17 @@ def power_tree(site: Site, bought: list[Bought]) -> Tree:
     halls: list[Tree] = []
     for h, name in enumerate(site.halls):
         in_hall = hall == h
-        rows = np.unique(row[in_hall])
-        row_w = [float(node_w[row == r].sum()) for r in rows]
-        racks = np.unique(site.node_rack[in_hall], return_inverse=True)[1]
-        rack_w = np.bincount(racks, weights=node_w[in_hall])
+        if not in_hall.any():  # a pool of fewer racks than halls
+            halls.append((f"hall {name}: no nodes", []))
+            continue
+        row_w, rack_w = (
+            np.bincount(np.unique(holder[in_hall], return_inverse=True)[1], weights=node_w[in_hall])
+            for holder in (row, site.node_rack)
+        )
         below: list[Tree] = [
             (
-                f"{_plural(len(rows), 'row feed')}, {_power_range(row_w)} each",
-                [(f"{_plural(len(rack_w), 'rack')}, {_power_range(rack_w)} each", [])],
+                f"{plural(len(row_w), 'row feed')}, {_power_range(row_w)} each",
+                [(f"{plural(len(rack_w), 'rack')}, {_power_range(rack_w)} each", [])],
             )
         ]
         halls.append((f"hall {name}: {_power(float(node_w[in_hall].sum()))}", below))
@@ -146,7 +149,7 @@ def network_tree(site: Site, bought: list[Bought]) -> Tree:
     for pool, b in zip(site.pools, bought, strict=False):
         label = f"pool {pool.name}"
         if b.network is None or b.switch is None:
-            pools.append((f"{label}: not known; name a switch and a node type with NICs", []))
+            pools.append((f"{label}: {b.no_network}", []))
             continue
         tree, nics = b.network, b.node.nics or 0
         layers: list[Tree] = [
@@ -155,8 +158,8 @@ def network_tree(site: Site, bought: list[Bought]) -> Tree:
             if count
         ]
         rate = format_si(8 * (b.node.nic_bytes_per_s or 0), "bit/s")
-        ends = f"{_plural(b.nodes, 'node')} x {nics} NICs at {rate}"
-        layers.append((f"{_plural(tree.ports, 'port')}: {ends}", []))
+        ends = f"{plural(b.nodes, 'node')} x {nics} NICs at {rate}"
+        layers.append((f"{plural(tree.ports, 'port')}: {ends}", []))
         tiers = f"{tree.tiers}-tier fat tree" if tree.tiers > 1 else "one switch"
         pools.append((f"{label}: {tiers} of {tree.radix}-port {b.switch}", layers))
     return f"{site.name}: full bisection, NIC k of every node on rail k", pools
@@ -182,8 +185,13 @@ def _bought(pool: AskedPool) -> Bought:
     switch = pool.switch or _matching_switch(node)
     radix = parts.switch(switch).radix if switch else None
     ports = (node.nics or 0) * pool.nodes
-    network = fat_tree(ports, radix) if radix and ports else None
-    return Bought(node, pool.node.use or f"{node.gpus}-GPU node", pool.nodes, network, switch)
+    node_type_name = pool.node.use or f"{node.gpus}-GPU node"
+    if not (radix and ports):
+        return Bought(node, node_type_name, pool.nodes, None, switch)
+    try:
+        return Bought(node, node_type_name, pool.nodes, fat_tree(ports, radix), switch)
+    except DomainError as error:
+        return Bought(node, node_type_name, pool.nodes, None, switch, str(error))
 
 
 def _matching_switch(node: parts.NodeType) -> str | None:
