@@ -1,4 +1,4 @@
-"""The floor: a bare SimPy loop that fires as many events as a replay, and does nothing else."""
+"""Floors: bare SimPy loops over the arrivals and ends of a trace, which do nothing else."""
 
 from __future__ import annotations
 
@@ -40,3 +40,28 @@ def floor_s(submit_s: Sequence[float], run_s: Sequence[float], events: int) -> f
     # The end of the arrivals' process is an event of SimPy's that nobody listens to.
     assert fired + 1 == events, (fired + 1, events)
     return taken
+
+
+def process_floor_s(submit_s: Sequence[float], run_s: Sequence[float]) -> float:
+    """CPU time of the same with one process a job, the way that SimPy's own examples go. [s]
+
+    It fires three events a job besides the arrivals: twice as many as `twin`.
+    """
+    env = Environment()
+
+    def job(lasts_s: float) -> Generator[Event, None, None]:
+        yield env.timeout(lasts_s)
+
+    def arrivals() -> Generator[Event, None, None]:
+        now_s = -1.0
+        for at_s, lasts_s in zip(submit_s, run_s, strict=True):
+            if at_s != now_s:
+                yield env.timeout(at_s - env.now)
+                now_s = at_s
+            env.process(job(lasts_s))
+
+    gc.collect()
+    started = time.process_time()
+    env.process(arrivals())
+    env.run()
+    return time.process_time() - started

@@ -13,6 +13,7 @@ from twin.policies.base import PlacementPolicy
 from twin.policies.view import JobView, Placement, Shape
 from twin.site.fleet import Fleet
 
+
 class Cluster:
     """Places, running jobs and the one reservation, kept up to date by the simulation.
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import gc
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from math import inf
 
 import numpy as np
@@ -77,6 +79,10 @@ class Simulation:
         InvariantError
             If jobs wait for ever although nothing runs: the scheduler never starts them.
         """
+        with _rare_garbage_collection():
+            return self._run(horizon_s)
+
+    def _run(self, horizon_s: float | None) -> Record:
         clock, queue, cluster = self.clock, self.queue, self.cluster
         until_s = inf if horizon_s is None else horizon_s
         clock.process(self._arrivals())
@@ -160,6 +166,17 @@ class Simulation:
                 cluster.running_jobs,
             )
         )
+
+
+@contextmanager
+def _rare_garbage_collection() -> Iterator[None]:
+    """Look for cycles seldom: jobs and events make none, and looking is a tenth of a run."""
+    before = gc.get_threshold()
+    gc.set_threshold(500_000, 20, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def shapes_of(jobs: pd.DataFrame, site: Site) -> tuple[list[Shape], NDArray[np.int32]]:
