@@ -176,7 +176,7 @@ def inputs() -> None:
 
     rng = np.random.default_rng(1)
     n = 1_000_000
-    seconds = np.sort(rng.integers(0, 10_000_000, n)) + np.datetime64("2020-01-01")
+    seconds = np.sort(rng.integers(0, 10_000_000, n)) + np.datetime64("2020-01-01T00:00:00")
     stamps = np.datetime_as_string(seconds, unit="s")
     rows = []
     with tempfile.TemporaryDirectory() as folder:

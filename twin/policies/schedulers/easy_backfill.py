@@ -24,7 +24,7 @@ class EasyBackfill(Scheduler):
         reservation = cluster.reserve(head)
 
         def deadline_s(shape: Shape) -> float:
-            if not cluster.fits(shape):
+            if shape.gpus > cluster.free_gpus or not cluster.fits(shape):
                 return -inf
             return inf if reservation.leaves_room_for(shape) else reservation.start_s
 
