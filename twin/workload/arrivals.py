@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import accumulate
 
 import numpy as np
 
@@ -114,12 +115,12 @@ class Pace:
 
     def _wander(self, hours: int) -> Array:
         """A lognormal factor of mean 1 for each hour; its logarithm is a stationary AR(1)."""
-        from scipy.signal import lfilter
-
         sigma, keep = self.model.rate_sigma, math.exp(-HOUR_S / self.model.rate_memory_s)
         shocks = stream(self.seed, "arrivals/wander").standard_normal(hours)
         shocks[1:] *= math.sqrt(1 - keep**2)
-        return np.exp(sigma * lfilter([1.0], [1.0, -keep], shocks) - sigma**2 / 2)
+        # A loop over hours takes a tenth of the time that importing a filter does.
+        level = np.fromiter(accumulate(shocks.tolist(), lambda x, shock: keep * x + shock), float)
+        return np.asarray(np.exp(sigma * level - sigma**2 / 2), float)
 
 
 def _since_monday_s(start: datetime | None) -> float:

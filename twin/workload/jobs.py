@@ -109,5 +109,7 @@ def job_table(columns: dict[str, Any]) -> pd.DataFrame:
 
 def _constant(value: Any, n: int, dtype: str) -> pd.Series[Any]:
     if dtype == "category":
-        return pd.Series(pd.Categorical.from_codes(np.zeros(n, np.int8), categories=pd.Index([value])))
+        return pd.Series(
+            pd.Categorical.from_codes(np.zeros(n, np.int8), categories=pd.Index([value]))
+        )
     return pd.Series(np.full(n, value), dtype=dtype)
