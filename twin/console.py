@@ -94,6 +94,11 @@ def comparison_lines(runs: Sequence[Results], labels: Sequence[str]) -> list[str
             for part in parts[1:]:
                 row += [f"{100 * part:.1f} %", f"{100 * (part - parts[0]):+.1f} points"]
             rows.append(row)
+    return columns(rows)
+
+
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of cells as lines: the first column to the left, the others to the right."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return [
         "  ".join(

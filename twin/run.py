@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import time
+import weakref
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
 from twin.errors import InputError
@@ -64,9 +66,13 @@ def run(
     if isinstance(scenario, str | Path):
         scenario = load(scenario)
     if out is None:
-        keep = TemporaryDirectory(prefix="twin-")
-        results = _run_into(scenario, Path(keep.name) / scenario.name, report)
-        results.keep_alive(keep)
+        folder = mkdtemp(prefix="twin-")
+        try:
+            results = _run_into(scenario, Path(folder) / scenario.name, report)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        weakref.finalize(results, shutil.rmtree, folder, ignore_errors=True)
         return results
     return _run_into(scenario, Path(out) / scenario.name, report)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twin.errors import InputError, TwinError
+from twin.tables import HEADLINES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,6 +66,20 @@ class Done:
 
 Backend = Callable[[Sequence[Task], int], Iterator[Done]]
 
+# What every worker imports before it can begin.
+_PRELOADED = [
+    "pandas",
+    "pyarrow.parquet",
+    "scipy.special",
+    "twin.build",
+    "twin.kernel.simulation",
+    "twin.metrics.summary",
+    "twin.scenario.load",
+    "twin.workload.synthetic",
+    "twin.workload.traces.base",
+    "twin.workload.transforms",
+]
+
 
 @dataclass(frozen=True)
 class SweepResult:
@@ -89,13 +104,18 @@ class SweepResult:
 
     def lines(self) -> list[str]:
         """The table as text, and the failures."""
-        shown = ["utilisation", "wait_s.mean", "wait_s.p99", "jct_s.mean"]
-        columns = [*self.axes, "seed", *(name for name in shown if name in self.points)]
+        from twin.console import columns, headline_text
+
+        shown = ("utilisation", "wait_s.mean", "wait_s.p99", "jct_s.mean")
+        headlines = [h for h in HEADLINES if h.key in shown and h.key in self.points]
         done = self.points[self.points["status"] == "ok"]
         lines = [f"{self.name}: {len(done)} of {len(self.points)} points ran", ""]
+        rows = [[*self.axes, "seed", *(h.label for h in headlines)]]
+        for _, point in done.iterrows():
+            figures = [headline_text(h, point[h.key]) for h in headlines]
+            rows.append([*(str(point[axis]) for axis in self.axes), str(point["seed"]), *figures])
         if len(done):
-            text = done[columns].to_string(index=False, float_format=lambda v: f"{v:,.4g}")
-            lines += text.splitlines()
+            lines += columns(rows)
         lines += [f"failed: {d.point.folder}: {d.error}" for d in self.failures]
         return lines
 
@@ -249,7 +269,7 @@ def run_point(task: Task) -> Done:
     """Run one point in this process; an error becomes part of the result."""
     from twin.registry import load_plugin
     from twin.run import load, run
-    from twin.tables import HEADLINES, look_up
+    from twin.tables import look_up
 
     try:
         for plugin in task.plugins:
@@ -274,7 +294,13 @@ def local_processes(tasks: Sequence[Task], workers: int) -> Iterator[Done]:
     import multiprocessing as mp
     from multiprocessing.connection import Connection, wait
 
-    context = mp.get_context("spawn")
+    # A server that has the libraries loaded forks each worker: half a second a point is saved, and
+    # a worker that dies still takes nobody with it.
+    if "forkserver" in mp.get_all_start_methods():
+        context: Any = mp.get_context("forkserver")
+        context.set_forkserver_preload(_PRELOADED)
+    else:
+        context = mp.get_context("spawn")
     left = list(tasks)[::-1]
     running: dict[Connection, tuple[Any, Task]] = {}
     try:

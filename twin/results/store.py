@@ -63,7 +63,6 @@ class Results:
                 f"{self.path} is not a complete run directory: {', '.join(missing)} missing; "
                 "give a folder that `twin run` wrote"
             )
-        self._kept: object = None
 
     @property
     def name(self) -> str:
@@ -116,10 +115,6 @@ class Results:
     def domains(self) -> pd.DataFrame:
         """Means per bin of single pools and domains, long form: `twin.tables.DOMAINS`."""
         return self._table(DOMAINS)
-
-    def keep_alive(self, holder: object) -> None:
-        """Hold on to what owns the directory, a temporary one say, as long as this object lives."""
-        self._kept = holder
 
     def __repr__(self) -> str:
         return f"Results({str(self.path)!r})"
