@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from twin.errors import InputError
 from twin.registry import make_policy
 from twin.site.layout import Pool, Site, lay_out
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -163,14 +164,15 @@ def build_estimates(scenario: Scenario, workload: Workload) -> NDArray[np.float6
     if spec == "exact":
         return None
     if spec == "trace":
-        missing = int(jobs["estimate_s"].isna().sum())
+        estimate_s = jobs["estimate_s"].to_numpy()
+        missing = int((~np.isfinite(estimate_s)).sum())
         if missing:
             raise InputError(
                 f"workload.estimates: trace, but {missing} of {len(jobs)} jobs in "
                 f"{workload.intake.source} have no estimate; write exact, or "
                 "{exact_times: <distribution>} for estimates with an error"
             )
-        return jobs["estimate_s"].to_numpy()
+        return estimate_s
     from twin.streams import stream
 
     factor = spec.factor.sample(stream(scenario.seed, "estimates"), len(jobs))
