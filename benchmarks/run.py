@@ -152,7 +152,7 @@ def million() -> None:
     """A million jobs on 100,000 GPUs, generated, simulated and written."""
     rows = [
         _row(1_000_000, 12_500, "easy-backfill", 0.9),
-        _row(1_000_000, 12_500, "easy-backfill", 1.1),
+        _row(1_000_000, 12_500, "easy-backfill", 2.0),
         _row(1_000_000, 12_500, "fifo", 0.9),
     ]
     table("A million synthetic jobs on 100,000 GPUs, start of process to results", _HEADER, rows)
