@@ -130,7 +130,7 @@ def power_tree(site: Site, bought: list[Bought]) -> Tree:
             )
         ]
         halls.append((f"hall {name}: {_power(float(node_w[in_hall].sum()))}", below))
-    return f"{site.name}: {_power(float(node_w.sum()))} of IT equipment, network not counted", halls
+    return f"{site.name}: IT equipment {_power(float(node_w.sum()))}, network not counted", halls
 
 
 def _power(watts: float) -> str:
@@ -138,9 +138,12 @@ def _power(watts: float) -> str:
 
 
 def _power_range(watts: Iterable[float]) -> str:
-    values = list(watts)
-    low, high = min(values), max(values)
-    return _power(high) if low == high or np.isnan(high) else f"{_power(low)} to {_power(high)}"
+    every = list(watts)
+    known = [value for value in every if not np.isnan(value)]
+    if len(known) < len(every):
+        return "power not known" + (" for all" if known else "")
+    low, high = min(known), max(known)
+    return _power(high) if low == high else f"{_power(low)} to {_power(high)}"
 
 
 def network_tree(site: Site, bought: list[Bought]) -> Tree:

@@ -24,7 +24,7 @@ class PolicyRef:
 
 @dataclass(frozen=True)
 class PolicyName(OneKey):
-    """Marks a policy of one kind: ``fifo`` or ``{easy-backfill: {depth: 100}}``."""
+    """Marks a policy of one kind: ``fifo`` or ``{easy-backfill: {}}``."""
 
     kind: str  # as in `twin.registry.POLICY_KINDS`
     example: str
@@ -59,7 +59,7 @@ class PolicyName(OneKey):
         }
 
 
-Scheduler = Annotated[PolicyRef, PolicyName("schedulers", "{easy-backfill: {depth: 100}}")]
+Scheduler = Annotated[PolicyRef, PolicyName("schedulers", "{easy-backfill: {}}")]
 Placement = Annotated[PolicyRef, PolicyName("placements", "best-fit")]
 
 

@@ -288,7 +288,7 @@ class Rows:
         if not self.skip_bad:
             at = listed[0]
             where = f":{at}" if self.place_word == "line" else f": {self.place_word} {at}"
-            others = f" ({count - 1:,} more bad rows)" if count > 1 else ""
+            others = f" ({count - 1:,} more bad row{'s' * (count > 2)})" if count > 1 else ""
             raise TraceError(
                 f"{self.path}{where}: {found[at]}{others}; "
                 "mend it, or leave such rows out with on_bad_row: skip"
