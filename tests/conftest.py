@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -75,16 +76,18 @@ def cli(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Result
 
 
 @pytest.fixture
-def process(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
+def process(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Starts Python in a process of its own, in the test's own folder; a command if not told."""
 
     def start(*arguments: object, code: str = COMMAND, **settings: Any) -> subprocess.Popen[str]:
         here = {"PYTHONPATH": str(ROOT)} | settings.pop("env", {})
         settings = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | settings
         line = [sys.executable, "-c", code, *(str(argument) for argument in arguments)]
-        return subprocess.Popen(line, cwd=tmp_path, env=os.environ | here, **settings)
+        child = subprocess.Popen(line, cwd=tmp_path, env=os.environ | here, **settings)
+        return closing.enter_context(child)
 
-    return start
+    with ExitStack() as closing:
+        yield start
 
 
 @pytest.fixture

@@ -316,9 +316,10 @@ def report(
     from twin.report.page import write_report
     from twin.results.store import REPORT, Results, whole_file
 
-    for path in results:
+    for run in [Results(path) for path in results]:
+        path = run.path
         with whole_file(path / REPORT) as partial:
-            write_report(Results(path), partial)
+            write_report(run, partial)
         typer.echo(f"report: {path / REPORT}")
 
 
