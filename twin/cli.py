@@ -173,8 +173,8 @@ def run(
     require_folders_of_their_own([scenario.name for scenario in loaded])
     summaries = []
     for i, scenario in enumerate(loaded):
-        with _progress(f"running {scenario.name}", quiet=json_):
-            results = run_scenario(scenario, out, report=report)
+        with _progress(f"running {scenario.name}", quiet=json_) as advance:
+            results = run_scenario(scenario, out, report=report, advance=advance)
         summaries.append(results.summary)
         if not json_:
             typer.echo("\n".join([""] * (i > 0) + run_lines(results)))
@@ -351,8 +351,9 @@ def replay(
 
     _load_plugins(plugin)
     asked = {"format": format_, "on_bad_row": on_bad_row, "columns": _columns(column)}
-    with _progress(f"replaying {trace.name}", quiet=json_):
-        results = replay_trace(trace, on, out, reading=asked, overrides=_overrides(set_, seed))
+    given: dict[str, Any] = {"reading": asked, "overrides": _overrides(set_, seed)}
+    with _progress(f"replaying {trace.name}", quiet=json_) as advance:
+        results = replay_trace(trace, on, out, **given, advance=advance)
     if json_:
         _print_json(results.summary)
         return

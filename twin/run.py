@@ -17,6 +17,7 @@ from twin.errors import InputError
 from twin.results.store import REPORT, Results, whole_or_nothing, write_run
 
 if TYPE_CHECKING:
+    from twin.kernel.simulation import Advance
     from twin.scenario.schema import Scenario
 
 
@@ -41,7 +42,11 @@ def load(path: Path | str, overrides: Sequence[str] = ()) -> Scenario:
 
 
 def run(
-    scenario: Scenario | Path | str, out: Path | str | None = None, *, report: bool = True
+    scenario: Scenario | Path | str,
+    out: Path | str | None = None,
+    *,
+    report: bool = True,
+    advance: Advance | None = None,
 ) -> Results:
     """Run a scenario and leave its run directory.
 
@@ -55,6 +60,8 @@ def run(
         object does.
     report : bool
         Whether to draw ``report.html`` as well.
+    advance : callable, optional
+        Called now and then with (jobs started, jobs in all).
 
     Raises
     ------
@@ -68,13 +75,13 @@ def run(
     if out is None:
         folder = mkdtemp(prefix="twin-")
         try:
-            results = _run_into(scenario, Path(folder) / scenario.name, report)
+            results = _run_into(scenario, Path(folder) / scenario.name, report, advance)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
         weakref.finalize(results, shutil.rmtree, folder, ignore_errors=True)
         return results
-    return _run_into(scenario, Path(out) / scenario.name, report)
+    return _run_into(scenario, Path(out) / scenario.name, report, advance)
 
 
 def replay(
@@ -84,6 +91,7 @@ def replay(
     *,
     reading: Mapping[str, Any] | None = None,
     overrides: Sequence[str] = (),
+    advance: Advance | None = None,
 ) -> Results:
     """Replay a trace, until it is drained, on the site and under the policies of a scenario.
 
@@ -99,6 +107,8 @@ def replay(
         How to read the trace: ``format``, ``on_bad_row``, ``columns``, as in a scenario.
     overrides : sequence of str
         ``"path.to.key=value"`` each, applied last.
+    advance : callable, optional
+        As in `run`.
 
     Raises
     ------
@@ -120,7 +130,7 @@ def replay(
         "workload.trace": {"path": str(path), **(reading or {})},
     }
     texts = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in given.items()]
-    return run(load(on, [*texts, *overrides]), out)
+    return run(load(on, [*texts, *overrides]), out, advance=advance)
 
 
 def require_folders_of_their_own(names: Sequence[str]) -> None:
@@ -133,7 +143,7 @@ def require_folders_of_their_own(names: Sequence[str]) -> None:
         )
 
 
-def _run_into(scenario: Scenario, target: Path, report: bool) -> Results:
+def _run_into(scenario: Scenario, target: Path, report: bool, advance: Advance | None) -> Results:
     from twin.build import build
     from twin.kernel.simulation import Simulation
     from twin.metrics.summary import summarise
@@ -147,7 +157,7 @@ def _run_into(scenario: Scenario, target: Path, report: bool) -> Results:
         simulation = Simulation(
             built.site, built.workload.jobs, built.scheduler, built.placement, built.estimate_s
         )
-        record = simulation.run(scenario.horizon_s)
+        record = simulation.run(scenario.horizon_s, advance)
         tables = outcome(record, built.workload.jobs, built.site, scenario.output.timeline_bin_s)
         summary = summarise(
             tables,

@@ -158,3 +158,19 @@ def test_a_large_scenario_of_many_pools_is_quick(tmp_path):
     assert results.summary["jobs"]["completed"] == 2000
     assert time.process_time() - started < 30
     assert results.domains["domain"].nunique() == 200
+
+
+def test_progress_is_told_of_jobs_started(tmp_path):
+    """What a progress bar gets: never more than there are, and not only at the ends."""
+    rows = [f"{i},{i},50,1,u" for i in range(9000)]
+    (tmp_path / "jobs.csv").write_text(HEADER + "\n".join(rows) + "\n")
+    path = tmp_path / "long.yaml"
+    path.write_text(
+        "name: long\nsite: {pools: [{name: p, node: {gpus: 8}, nodes: 4}]}\n"
+        "workload: {trace: {path: jobs.csv, format: generic}}\n"
+    )
+    seen = []
+    run(path, report=False, advance=lambda done, total: seen.append((done, total)))
+    assert [total for _, total in seen] == [9000] * 5
+    started = [done for done, _ in seen]
+    assert started == sorted(started) and 0 < started[2] < 9000

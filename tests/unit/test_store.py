@@ -201,7 +201,7 @@ def test_what_was_being_removed_when_the_process_was_killed_is_not_put_back(tmp_
     assert not old.exists() and not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("pid", [os.getpid(), 1, "x"])
+@pytest.mark.parametrize("pid", [os.getpid(), 1, "x"], ids=["ours", "init", "stranger"])
 def test_what_a_living_process_or_a_stranger_left_is_left_alone(tmp_path, pid):
     other = earlier(tmp_path / f".run.partial-{pid}-ab")
     with whole_or_nothing(tmp_path / "run"):

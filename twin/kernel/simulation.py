@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from math import inf
 
@@ -22,6 +22,9 @@ from twin.policies.base import PlacementPolicy, Scheduler
 from twin.policies.view import Shape
 from twin.site.fleet import Fleet
 from twin.site.layout import Site
+
+Advance = Callable[[int, int], None]
+_ADVANCE_EVERY = 2000  # arrivals
 
 
 class Simulation:
@@ -62,13 +65,15 @@ class Simulation:
         self._busy_gpus = 0
         self._surplus_gpus = 0  # held and not asked for
 
-    def run(self, horizon_s: float | None = None) -> Record:
+    def run(self, horizon_s: float | None = None, advance: Advance | None = None) -> Record:
         """Simulate until all work is done, or to a fixed time with jobs still running or waiting.
 
         Parameters
         ----------
         horizon_s : float, optional
             Time at which to stop. [s] What happens at that very instant still happens.
+        advance : callable, optional
+            Called now and then with (jobs started, jobs in all).
 
         Returns
         -------
@@ -80,12 +85,12 @@ class Simulation:
             If jobs wait for ever although nothing runs: the scheduler never starts them.
         """
         with _rare_garbage_collection():
-            return self._run(horizon_s)
+            return self._run(horizon_s, advance)
 
-    def _run(self, horizon_s: float | None) -> Record:
+    def _run(self, horizon_s: float | None, advance: Advance | None) -> Record:
         clock, queue, cluster = self.clock, self.queue, self.cluster
         until_s = inf if horizon_s is None else horizon_s
-        clock.process(self._arrivals())
+        clock.process(self._arrivals(advance))
         self._note(0.0)
         events = 0
         while fired := clock.fire_instant(until_s):
@@ -103,7 +108,7 @@ class Simulation:
             )
         return self.recorder.record(clock.now if horizon_s is None else until_s, events)
 
-    def _arrivals(self) -> Generator[Event, None, None]:
+    def _arrivals(self, advance: Advance | None) -> Generator[Event, None, None]:
         submit_s: list[float] = self._jobs["submit_s"].tolist()
         shape_of: list[int] = self._shape_of.tolist()
         run_s, estimate_s, shapes = self._run_s, self._estimate_s, self._shapes
@@ -114,6 +119,8 @@ class Simulation:
             if at_s != now_s:
                 yield clock.at(at_s, ARRIVALS)
                 now_s = at_s
+            if advance is not None and not row % _ADVANCE_EVERY:
+                advance(row - queue.jobs, len(submit_s))
             shape = shapes[shape_of[row]]
             if shape.pools:
                 recorder.submitted(row)
