@@ -186,7 +186,8 @@ def _sizes(workload: Workload, axes: Axes) -> None:
     at = np.arange(len(labels))
     for shift, colour, counts in ((-0.2, JOBS, np.bincount(which)), (0.2, WORK, work)):
         axes.bar(at + shift, 100 * counts / max(counts.sum(), 1e-9), 0.38, color=colour)
-    axes.margins(y=0.3)  # room for the key
+    axes.margins(y=0.3)  # room for the key, but no share beyond the whole
+    axes.yaxis.set_major_locator(FixedLocator(list(range(0, 101, 20))))
     axes.set_xticks(at, labels, rotation=0 if len(labels) <= 6 else 45)
     axes.set_xlabel("GPUs of a job")
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g} %"))
