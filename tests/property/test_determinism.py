@@ -1,62 +1,98 @@
-"""The same scenario, seed and version give the same bytes, wherever and however often it runs."""
+"""The same scenario, seed and version give the same bytes, whichever process runs it and when."""
 
-import os
-import subprocess
-import sys
+import hashlib
+import json
 from pathlib import Path
 
 import pytest
 
-from twin import load, run
+from twin.run import load, run
+from twin.tables import RUN_TABLES
 
-FIRST = Path(__file__).parents[2] / "scenarios" / "first.yaml"
-SMALL = ["horizon=2 days", "workload.synthetic.duration=3 days", "site.pools[h100].nodes=6"]
-NOISE = ["workload.estimates={exact_times: {lognormal: {median: 1, sigma: 0.5}}}"]
+ROOT = Path(__file__).resolve().parents[2]
 
+# All that draws: arrivals, sizes, durations, users, transforms, estimates; and several pools.
+RANDOM = """\
+name: random
+seed: 4
+horizon: 6 days
+site:
+  pools:
+    - {name: large, node: {gpus: 8}, nodes: 6}
+    - {name: small, node: {gpus: 4}, nodes: 5}
+workload:
+  synthetic: {model: philly, duration: 5 days, load: 0.9, max_gpus: 32}
+  transforms:
+    - load_scale: 0.8
+    - shuffle
+    - {resample_arrivals: {bursty: {cv: 3}}}
+  estimates: {exact_times: {lognormal: {median: 1.5, sigma: 1}}}
+policies: {scheduler: easy-backfill}
+"""
 
-def tables(folder):
-    return {path.name: path.read_bytes() for path in folder.glob("*.parquet")}
-
-
-@pytest.fixture(scope="module")
-def once(tmp_path_factory):
-    return run(load(FIRST, SMALL + NOISE), tmp_path_factory.mktemp("once"))
-
-
-def test_the_same_bytes_again(once, tmp_path):
-    again = run(load(FIRST, SMALL + NOISE), tmp_path)
-    assert len(tables(once.path)) == 5
-    assert tables(again.path) == tables(once.path)
-    assert again.summary["ledgers"] == once.summary["ledgers"]
-    # The page names time and memory taken; all else is the same.
-    wall = once.path / "report.html", again.path / "report.html"
-    assert abs(wall[0].stat().st_size - wall[1].stat().st_size) < 50
-
-
-@pytest.mark.parametrize("hash_seed", ["0", "4242"])
-def test_the_same_bytes_under_another_hash_seed(once, tmp_path, hash_seed):
-    code = (
-        "import sys; from twin import load, run\n"
-        "run(load(sys.argv[1], sys.argv[3:]), sys.argv[2], report=False)"
-    )
-    command = [sys.executable, "-c", code, str(FIRST), str(tmp_path), *SMALL, *NOISE]
-    subprocess.run(command, check=True, env={**os.environ, "PYTHONHASHSEED": hash_seed})
-    assert tables(tmp_path / "first") == tables(once.path)
+RUN = """
+import sys
+from twin.run import run
+run(sys.argv[1], sys.argv[2], report=False)
+"""
 
 
-def test_the_resolved_scenario_gives_the_same_bytes(once, tmp_path):
-    again = run(once.path / "scenario.yaml", tmp_path, report=False)
-    assert tables(again.path) == tables(once.path)
-    assert again.scenario_yaml == once.scenario_yaml
+@pytest.fixture
+def scenario(tmp_path):
+    path = tmp_path / "random.yaml"
+    path.write_text(RANDOM)
+    return path
 
 
-def test_another_seed_gives_other_jobs(once, tmp_path):
-    other = run(load(FIRST, [*SMALL, *NOISE, "seed=2"]), tmp_path, report=False)
-    assert tables(other.path)["jobs.parquet"] != tables(once.path)["jobs.parquet"]
+def digests(folder: Path) -> dict[str, str]:
+    """Every table and the resolved scenario -> the hash of its bytes; the summary without times."""
+    names = [*(f"{table.name}.parquet" for table in RUN_TABLES), "scenario.yaml"]
+    found = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
+    summary = json.loads((folder / "summary.json").read_text("utf-8"))
+    events = summary.pop("engine")["events"]
+    return found | {"summary.json": json.dumps(summary), "events": str(events)}
 
 
-def test_rival_policies_meet_the_same_jobs_and_the_same_luck(once, tmp_path):
-    """Common random numbers: arrivals, work and estimates do not depend on the scheduler."""
-    fifo = run(load(FIRST, [*SMALL, *NOISE, "policies.scheduler=fifo"]), tmp_path, report=False)
-    for column in ("job_id", "submit_s", "gpus", "run_s", "user"):
-        assert fifo.jobs[column].tolist() == once.jobs[column].tolist()
+def test_a_second_run_gives_the_same_bytes(scenario, tmp_path):
+    paths = [run(scenario, tmp_path / folder, report=False).path for folder in "ab"]
+    first, second = map(digests, paths)
+    assert first == second
+
+
+def test_hash_seeds_and_processes_do_not_matter(scenario, tmp_path, process):
+    """Sets and dictionaries of text are ordered by Python's hash, which differs by process."""
+    here = digests(run(scenario, tmp_path / "here", report=False).path)
+    seeds = ("0", "1", "4242")
+    children = [
+        process(scenario, tmp_path / seed, code=RUN, env={"PYTHONHASHSEED": seed}) for seed in seeds
+    ]
+    for child, seed in zip(children, seeds, strict=True):
+        assert child.wait(timeout=60) == 0, child.stderr.read()
+        assert digests(tmp_path / seed / "random") == here
+
+
+def test_another_seed_is_another_run(scenario, tmp_path):
+    paths = [
+        run(load(scenario, [f"seed={seed}"]), tmp_path / str(seed), report=False).path
+        for seed in (4, 5)
+    ]
+    first, second = map(digests, paths)
+    for name in ("jobs.parquet", "allocations.parquet", "timeline.parquet", "scenario.yaml"):
+        assert first[name] != second[name], name
+
+
+def test_a_policy_does_not_change_the_jobs(scenario, tmp_path):
+    """Common random numbers: rivals meet the same jobs, and are told the same estimates."""
+    runs = [
+        run(load(scenario, [f"policies.scheduler={name}", "horizon=drained"]), report=False)
+        for name in ("fifo", "easy-backfill")
+    ]
+    drawn = ["job_id", "submit_s", "run_s", "gpus", "user", "group", "kind"]
+    assert runs[0].jobs[drawn].equals(runs[1].jobs[drawn])
+    assert not runs[0].jobs["start_s"].equals(runs[1].jobs["start_s"])
+
+
+def test_the_resolved_scenario_is_the_run(scenario, tmp_path):
+    first = run(scenario, tmp_path / "a", report=False)
+    again = run(first.path / "scenario.yaml", tmp_path / "b", report=False)
+    assert digests(first.path) == digests(again.path)

@@ -1,51 +1,137 @@
-"""Every scenario of the gallery holds and runs, and its ledger sums to what was bought."""
+"""Every scenario that ships: valid, as the JSON Schema says, and it runs and can be run again.
 
+Runs are cut to a few days of work; nothing here depends on the figures that come out.
+"""
+
+from collections.abc import Sequence
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
+from json_schema import faults
+from typer.testing import CliRunner
 
-from twin import load, run
+from twin.cli import app
+from twin.errors import ScenarioError
+from twin.results.store import Results
+from twin.run import load, run
+from twin.scenario.files import read_text
+from twin.scenario.load import INPUT_FILES, schema_json
+from twin.scenario.schema import Scenario
+from twin.scenario.sweep import is_sweep
+from twin.scenario.yaml_tree import parse
 from twin.sweep import plan
-from twin.tables import GPU_TIME_SHARES
+from twin.tables import GPU_TIME_SHARES, RUN_TABLES
 
-ROOT = Path(__file__).parents[2]
-GALLERY = ROOT / "scenarios"
-TRACE = ROOT.parent / "shared" / "data" / "sia" / "philly.csv.gz"
-SWEEPS = sorted((GALLERY / "sweeps").glob("*.yaml"))
-SCENARIOS = sorted(path for path in GALLERY.rglob("*.yaml") if path not in SWEEPS)
-
-# What the gallery promises by name, and what outside checks look for.
-PROMISED = {"first.yaml", *(f"philly/{p}-{n}.yaml" for p in ("fifo", "easy") for n in (96, 64))}
+ROOT = Path(__file__).resolve().parents[2]
+FILES = sorted((ROOT / "scenarios").rglob("*.yaml"))
+SWEEPS = [path for path in FILES if is_sweep(path)]
+SCENARIOS = [path for path in FILES if path not in SWEEPS]
+STARTER = Path(str(files("twin.scenario") / "starter.yaml"))
 
 
-def name(path):
-    return str(path.relative_to(GALLERY))
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
 
 
-def test_the_promised_names_are_there():
-    assert {name(path) for path in SCENARIOS} >= PROMISED
+def opened(path: Path, overrides: Sequence[str] = ()) -> Scenario:
+    """A scenario; skips where it names measured data that are not there."""
+    try:
+        return load(path, overrides)
+    except ScenarioError as error:
+        if all("no such file" in p.message and p.path in INPUT_FILES for p in error.problems):
+            pytest.skip(f"{name_of(path)} needs measured data from ../shared, which is not there")
+        raise
 
 
-@pytest.mark.parametrize("path", SCENARIOS, ids=name)
-def test_scenario_runs_and_its_ledger_sums(path, tmp_path, monkeypatch):
-    if "philly" in path.parts and not TRACE.exists():
-        pytest.skip("needs ../shared/data/sia/philly.csv.gz")
-    monkeypatch.chdir(ROOT)  # paths of traces are relative to the repository
-    scenario = load(path)
-    assert scenario.description
-    results = run(scenario, tmp_path, report=path.name in ("first.yaml", "easy-64.yaml"))
-    ledger = results.summary["ledgers"]["gpu_time"]
-    assert list(ledger["shares"]) == [share.name for share in GPU_TIME_SHARES]
-    assert sum(ledger["shares"].values()) == pytest.approx(ledger["total"], rel=1e-9)
-    jobs = results.summary["jobs"]
-    states = ("completed", "failed", "rejected", "running", "queued")
-    assert jobs["submitted"] == sum(jobs[state] for state in states) == len(results.jobs)
-    if "philly" in path.parts:
-        assert jobs == {"submitted": 82_247, "completed": 82_247} | dict.fromkeys(states[1:], 0)
+def cut_short(scenario: Scenario) -> list[str]:
+    """Settings that leave a few days of a scenario's work."""
+    if scenario.workload.synthetic is not None:
+        return ["workload.synthetic.duration=2 days", "horizon=3 days"]
+    return ["workload.transforms=[{window: {end: 4 days}}]"]
 
 
-@pytest.mark.parametrize("path", SWEEPS, ids=name)
-def test_every_point_of_a_sweep_is_a_scenario(path):
+@pytest.fixture(autouse=True)
+def in_the_repository(monkeypatch):
+    """Where the paths of traces begin."""
+    monkeypatch.chdir(ROOT)
+
+
+def test_the_gallery_has_what_others_rely_on():
+    named = {name_of(path) for path in FILES}
+    philly = {f"scenarios/philly/{s}-{n}.yaml" for s in ("fifo", "easy") for n in (96, 64)}
+    assert {"scenarios/first.yaml", *philly} <= named
+    assert any(name.startswith("scenarios/sweeps/") for name in named)
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_each_is_valid_and_says_what_it_is_for(path):
+    if path not in SWEEPS:
+        opened(path)
+    result = CliRunner().invoke(app, ["validate", str(path)])
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert path.read_text("utf-8").startswith("# ") or "description: " in path.read_text("utf-8")
+
+
+@pytest.mark.parametrize("path", [*SCENARIOS, STARTER], ids=lambda path: path.name)
+def test_editors_find_each_valid_by_the_json_schema(path):
+    tree = parse(read_text(path), str(path)).plain()
+    assert faults(tree, schema_json()) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"horizn": "1 d"}, "horizn: not allowed"),
+        ({"seed": -1}, "breaks minimum 0"),
+        ({"horizon": 5}, "none of"),
+        ({"site": {"pools": [{}]}}, "name is missing"),
+        ({"workload": {"trace": {"path": 3}}}, "3 is no string"),
+        ({"policies": {"scheduler": 3}}, "3 is no string"),
+        ({"site": None}, "None is no object"),
+    ],
+)
+def test_editors_find_what_is_wrong(change, said):
+    """So that the check of the gallery can fail."""
+    tree = parse(read_text(STARTER), "starter.yaml").plain()
+    assert said in " ".join(faults(tree | change, schema_json()))
+    assert faults({"name": "x"}, schema_json()) != []
+
+
+@pytest.mark.parametrize("path", SCENARIOS, ids=name_of)
+def test_each_runs_balances_and_runs_again_to_the_byte(path, tmp_path):
+    short = load(path, cut_short(opened(path)))
+    results = run(short, tmp_path, report=path.name == "first.yaml")
+    balances(results)
+    again = run(results.path / "scenario.yaml", tmp_path / "again", report=False)
+    for table in RUN_TABLES:
+        file = f"{table.name}.parquet"
+        assert (again.path / file).read_bytes() == (results.path / file).read_bytes(), file
+    assert again.scenario_yaml == results.scenario_yaml
+    assert without_engine(again) == without_engine(results)
+
+
+@pytest.mark.parametrize("path", SWEEPS, ids=name_of)
+def test_each_sweeps_first_and_last_points_run(path, tmp_path):
     asked, points = plan(path)
-    assert asked.name == path.stem
-    assert len(points) > 1
+    short = cut_short(opened(asked.scenario))
+    for point in (points[0], points[-1]):
+        scenario = load(asked.scenario, [*point.overrides, *short])
+        balances(run(scenario, tmp_path, report=False))
+
+
+def balances(results: Results) -> None:
+    """Shares sum to what was bought; every job is in one state; jobs' shares are the ledger's."""
+    ledger = results.summary["ledgers"]["gpu_time"]
+    assert ledger["total"] == results.summary["site"]["gpus"] * results.summary["horizon_s"] > 0
+    assert sum(ledger["shares"].values()) == pytest.approx(ledger["total"], rel=1e-9)
+    counted = dict(results.summary["jobs"])
+    assert counted.pop("submitted") == sum(counted.values()) == len(results.jobs) > 0
+    for share in GPU_TIME_SHARES:
+        held = results.jobs[f"{share.name}_gpu_s"].sum()
+        assert held <= ledger["shares"][share.name] * (1 + 1e-9)
+    assert results.jobs["useful_gpu_s"].sum() == pytest.approx(ledger["shares"]["useful"])
+
+
+def without_engine(results: Results) -> dict:
+    return {key: value for key, value in results.summary.items() if key != "engine"}
