@@ -8,17 +8,10 @@ import pytest
 from trace_files import measured, write
 
 from twin.errors import InputError, StorageError
-from twin.workload.info import (
-    busy_gpus,
-    describe,
-    lines,
-    peak_gpus,
-    printable,
-    size_classes,
-    trace_info,
-)
+from twin.workload.info import describe, lines, trace_info
 from twin.workload.jobs import Intake, Workload, job_table
 from twin.workload.portrait import portrait
+from twin.workload.profile import busy_gpus, peak_gpus, printable, size_classes
 
 PNG = b"\x89PNG"
 

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from twin.errors import InputError, StorageError
 from twin.units import format_duration
-from twin.workload.info import busy_gpus, printable, size_classes
 from twin.workload.jobs import Workload
+from twin.workload.profile import busy_gpus, printable, size_classes
 from twin.workload.transforms import HOURS_PER_WEEK, weekly_rate
 
 if TYPE_CHECKING:
