@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -83,7 +85,11 @@ def process(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
         here = {"PYTHONPATH": str(ROOT)} | settings.pop("env", {})
         settings = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | settings
         line = [sys.executable, "-c", code, *(str(argument) for argument in arguments)]
-        child = subprocess.Popen(line, cwd=tmp_path, env=os.environ | here, **settings)
+        # In the background of a shell SIGINT is ignored, and children inherit that; users heed it.
+        heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        child = subprocess.Popen(
+            line, cwd=tmp_path, env=os.environ | here, preexec_fn=heed, **settings
+        )
         return closing.enter_context(child)
 
     with ExitStack() as closing:
