@@ -62,7 +62,7 @@ def test_a_second_run_gives_the_same_bytes(scenario, tmp_path):
 def test_hash_seeds_and_processes_do_not_matter(scenario, tmp_path, process):
     """Sets and dictionaries of text are ordered by Python's hash, which differs by process."""
     here = digests(run(scenario, tmp_path / "here", report=False).path)
-    seeds = ("0", "1", "4242")
+    seeds = ("0", "4242")
     children = [
         process(scenario, tmp_path / seed, code=RUN, env={"PYTHONHASHSEED": seed}) for seed in seeds
     ]

@@ -9,6 +9,7 @@ import time
 
 import pandas as pd
 import pytest
+from report_reader import Page, assert_stands_alone
 
 from twin import load, run
 from twin.errors import InputError, ScenarioError, TraceError
@@ -27,6 +28,25 @@ def test_markup_in_names_is_text_in_the_report(small, tmp_path):
     page = (results.path / "report.html").read_text()
     assert "<script" not in page and "<img src=x" not in page
     assert "&lt;script&gt;" in page
+
+
+def test_markup_that_steps_out_of_an_attribute_or_a_comment_is_text_too(small, tmp_path):
+    """Wherever the page puts a name: nothing in it becomes an element or an attribute."""
+    evil = [
+        "</style><script>x()</script>",
+        "--><b>",
+        "'><i onload=x()>",
+        "{{ 7 * 7 }}",
+        "&lt;u&gt;",
+    ]
+    rows = [f'"{name}",{i},{9000 - i},8,"{name}","{name}"' for i, name in enumerate(evil)]
+    path = small("job_id,submit_s,run_s,gpus,user,group\n" + "\n".join(rows) + "\n")
+    html = (run(path, tmp_path / "out").path / "report.html").read_text("utf-8")
+    assert_stands_alone(html)
+    page = Page(html)
+    assert page.names().isdisjoint({"marquee", "blink", "u"})
+    for name in evil:
+        assert name in page.text
 
 
 def test_no_jobs_and_one_job(small, tmp_path):
@@ -67,6 +87,32 @@ def test_a_horizon_before_anything_ends(small, tmp_path):
     assert results.summary["jobs"]["queued"] == 1  # submitted at 1 s exactly
     assert results.summary["jobs_not_submitted"] == 3
     assert results.summary["ledgers"]["gpu_time"]["total"] == 8
+
+
+def test_a_horizon_before_the_first_submit(small, tmp_path):
+    """A window may put second 0 before the first job that is left."""
+    path = small("submit_s,run_s,gpus\n0,9,1\n90,10,1\n", horizon="20 s")
+    window = "workload.transforms=[{window: {start: 30 s}}]"
+    results = run(load(path, [window]), tmp_path / "out")
+    summary = results.summary
+    assert (summary["jobs"]["submitted"], summary["jobs_not_submitted"]) == (0, 1)
+    assert summary["ledgers"]["gpu_time"]["shares"]["idle"] == 8 * 20
+    assert (summary["makespan_s"], summary["utilisation"], summary["wait_s"]) == (0, 0, {})
+    assert len(results.jobs) == 0 and len(results.timeline) == 20
+    assert (results.path / "report.html").stat().st_size > 1000
+
+
+def test_nothing_lasts_at_all(small, tmp_path):
+    """One job of no length: a run of zero seconds has a report and a ledger of zeros."""
+    summary = run(small(HEADER + "1,5,0,8,ann\n"), tmp_path / "out").summary
+    assert summary["horizon_s"] == summary["ledgers"]["gpu_time"]["total"] == 0
+    assert summary["jobs"]["completed"] == 1
+
+
+def test_a_few_missing_estimates_are_counted(small, tmp_path):
+    path = small("submit_s,run_s,gpus,estimate_s\n0,10,1,20\n1,10,1,\n2,10,1,5\n")
+    with pytest.raises(InputError, match=r"1 of 3 jobs in small\.csv have no estimate"):
+        run(load(path, ["workload.estimates=trace"]), tmp_path / "out")
 
 
 @pytest.mark.parametrize(

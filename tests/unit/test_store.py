@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -289,6 +290,30 @@ def test_a_workload_at_fault_is_the_inputs_fault_and_leaves_nothing(small, tmp_p
     assert list((tmp_path / "out").iterdir()) == []
 
 
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT])
+def test_what_the_disk_refuses_is_one_message_and_leaves_nothing(tmp_path, number):
+    refusal = pytest.raises(StorageError, match=rf"cannot write .*run: {os.strerror(number)}")
+    with refusal, whole_or_nothing(tmp_path / "run"):
+        raise OSError(number, os.strerror(number))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_whose_name_is_not_utf8_is_as_good_as_any(small, tmp_path):
+    out = tmp_path / os.fsdecode(b"b\xff")
+    try:
+        out.mkdir()
+    except OSError:
+        pytest.skip("the file system takes UTF-8 only")
+    assert len(run(small(), out).jobs) == 6
+
+
+def test_there_is_no_nan_in_json(tmp_path):
+    numbers = {"a": float("nan"), "b": [float("inf"), 1.5], "c": {"d": np.float64("-inf")}}
+    store.write_json(numbers, tmp_path / "x.json")
+    read = json.loads((tmp_path / "x.json").read_text())
+    assert read == {"a": None, "b": [None, 1.5], "c": {"d": None}}
+
+
 def test_single_files_are_whole_or_not_there(tmp_path):
     target = tmp_path / "new" / "page.html"
     with whole_file(target) as partial:
@@ -367,6 +392,12 @@ def test_broken_summaries_are_refused(results, content):
     (results.path / "summary.json").write_bytes(data)
     with pytest.raises(ResultError, match=r"summary.json cannot be read"):
         _ = Results(results.path).summary
+
+
+def test_a_broken_scenario_is_refused(results):
+    (results.path / "scenario.yaml").write_bytes(b"\xff\xfe")
+    with pytest.raises(ResultError, match=r"scenario\.yaml cannot be read"):
+        _ = Results(results.path).scenario_yaml
 
 
 def test_a_summary_of_another_program_is_refused(results):

@@ -263,6 +263,7 @@ def test_a_worker_that_is_not_needed_is_not_started(written, tmp_path):
         ("scenario: small.yaml\naxes: []\n", ["sweep.yaml:2:1 axes: expected a list of axes"]),
         ("scenario: small.yaml\naxes: {}\n", ["sweep.yaml:2:1 axes: expected a list of axes"]),
         ("scenario: small.yaml\nseeds: [1, 1]\naxes: [{horizon: [1 s]}]\n", ["different ones"]),
+        ("scenario: small.yaml\nseeds: -1\naxes: [{horizon: [1 s]}]\n", ["found -1"]),
         ("scenario: small.yaml\nseeds: true\naxes: [{horizon: [1 s]}]\n", ["found true"]),
         ("scenario: small.yaml\nseeds: 100001\naxes: [{horizon: [1 s]}]\n", ["found 100001"]),
         (

@@ -140,7 +140,8 @@ class Results:
 
         name = f"{table.name}.parquet"
         try:
-            frame = pd.read_parquet(self.path / name)
+            with (self.path / name).open("rb") as file:
+                frame = pd.read_parquet(file)
         except (OSError, ValueError, pa.ArrowException) as error:
             raise self._unreadable(name, error) from None
         missing = [column for column in table.names() if column not in frame]
@@ -249,7 +250,8 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
     # Times and counts hardly repeat: a dictionary of them is larger than they are, and slower.
     text = [name for name, dtype in frame.dtypes.items() if dtype in ("category", "str")]
     table = pa.Table.from_pandas(frame, preserve_index=False)
-    pq.write_table(table, path, compression="zstd", use_dictionary=text)
+    with path.open("wb") as file:  # pyarrow itself takes no path that is not UTF-8
+        pq.write_table(table, file, compression="zstd", use_dictionary=text)
 
 
 def write_json(content: dict[str, Any], path: Path) -> None:
