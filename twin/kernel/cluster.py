@@ -53,6 +53,10 @@ class Cluster:
             return self._places[shape.index] is not None
         return self.place(shape) is not None
 
+    def largest_fit(self) -> int:
+        """GPUs beyond which no job fits now; smaller ones may or may not fit."""
+        return max(map(self._policy.largest, self.fleet.index))
+
     def reserve(self, job: JobView) -> HeadReservation:
         """Promise a waiting job its earliest start, if all running jobs end as estimated.
 

@@ -163,11 +163,15 @@ class Queue:
         for pool in job.shape.pools:
             self.waiting_for_pool[pool] -= 1
 
-    def next_after(self, job: JobView, deadline_s: Callable[[Shape], float]) -> Job | None:
+    def next_after(
+        self, job: JobView, deadline_s: Callable[[Shape], float], most_gpus: int
+    ) -> Job | None:
         """The first waiting job behind ``job`` that would end by the deadline of its shape."""
         self._list_all()
         now_s, row, found = self.now_s, job.row, -1
         for line in self._lines:
+            if line.shape.gpus > most_gpus:
+                break  # lines go by size
             if not line.waiting:
                 continue
             due_s = deadline_s(line.shape)

@@ -41,3 +41,7 @@ class PlacementPolicy(ABC):
         pool : PoolView
             Node numbers count from 0 within the pool.
         """
+
+    def largest(self, pool: PoolView) -> int:
+        """GPUs beyond which `place` finds no place now; a tighter bound makes searches quicker."""
+        return pool.free_gpus

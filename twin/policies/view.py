@@ -65,11 +65,14 @@ class QueueView(Protocol):
     def __len__(self) -> int: ...
     def __iter__(self) -> Iterator[JobView]: ...
 
-    def next_after(self, job: JobView, deadline_s: Callable[[Shape], float]) -> JobView | None:
+    def next_after(
+        self, job: JobView, deadline_s: Callable[[Shape], float], most_gpus: int
+    ) -> JobView | None:
         """The first waiting job behind ``job`` that would end by the deadline of its shape.
 
-        A deadline of ``inf`` admits any job of the shape, ``-inf`` none. The search costs the
-        logarithm of the queue's length, not its length.
+        A deadline of ``inf`` admits any job of the shape, ``-inf`` none; shapes of more than
+        ``most_gpus`` GPUs are passed over unasked. The search costs the logarithm of the queue's
+        length, not its length.
         """
 
 
@@ -98,6 +101,9 @@ class ClusterView(Protocol):
     def fits(self, shape: Shape) -> bool:
         """Whether the placement policy finds a place for a job of this shape now."""
 
+    def largest_fit(self) -> int:
+        """GPUs beyond which no job fits now; smaller ones may or may not fit."""
+
     def reserve(self, job: JobView) -> Reservation:
         """Promise a waiting job its earliest start, if all running jobs end as estimated."""
 
@@ -112,6 +118,9 @@ class PoolView(Protocol):
 
     def tightest(self, gpus: int) -> int:
         """The node with the fewest free GPUs that suffice, lowest id first; -1 if none."""
+
+    def most_free(self) -> int:
+        """The most GPUs that are free on any one node."""
 
     def wholly_free(self) -> int:
         """Nodes with all GPUs free."""

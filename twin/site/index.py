@@ -62,6 +62,10 @@ class FreeIndex:
         bits = self._words[bucket][word]
         return (word << _SHIFT) + (bits & -bits).bit_length() - 1
 
+    def most_free(self) -> int:
+        """The most GPUs that are free on any one node."""
+        return max(self._filled.bit_length() - 1, 0)
+
     def wholly_free(self) -> int:
         """How many nodes have all their GPUs free."""
         return self.sizes[-1]

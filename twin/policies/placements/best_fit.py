@@ -21,3 +21,6 @@ class BestFit(PlacementPolicy):
             return None if node < 0 else ((node, gpus),)
         nodes = pool.lowest_wholly_free(-(-gpus // size))
         return [(node, size) for node in nodes] or None
+
+    def largest(self, pool: PoolView) -> int:
+        return max(pool.wholly_free() * pool.gpus_per_node, pool.most_free())

@@ -24,11 +24,11 @@ class EasyBackfill(Scheduler):
         reservation = cluster.reserve(head)
 
         def deadline_s(shape: Shape) -> float:
-            if shape.gpus > cluster.free_gpus or not cluster.fits(shape):
+            if not cluster.fits(shape):
                 return -inf
             return inf if reservation.leaves_room_for(shape) else reservation.start_s
 
         passed: JobView = head
-        while (job := queue.next_after(passed, deadline_s)) is not None:
+        while job := queue.next_after(passed, deadline_s, cluster.largest_fit()):
             yield job
             passed = job
