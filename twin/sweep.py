@@ -153,6 +153,11 @@ def sweep(
         points are named before any is run.
     StorageError
         If the folder cannot be written.
+
+    Notes
+    -----
+    Each point is a process that imports the caller's main file anew: a script calls this below
+    ``if __name__ == "__main__":``, or every point fails.
     """
     from twin.report.sweep_page import write_sweep
     from twin.results.store import REPORT, whole_file, write_table, writing
