@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -12,20 +13,20 @@ from twin.errors import did_you_mean
 from twin.scenario.section import Section, below, found
 
 
-class Form:
+class Form(ABC):
     """Marks, within ``Annotated``, a field whose value is not written as it is kept."""
 
+    @abstractmethod
     def read(self, data: Any) -> Any:
         """The value from what YAML holds; `ValueError` says what is wrong with it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def write(self, value: Any) -> Any:
         """What YAML holds for a value: `read` takes it back to an equal one."""
-        raise NotImplementedError
 
+    @abstractmethod
     def schema(self, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         """The JSON Schema of what `read` takes."""
-        raise NotImplementedError
 
     def __get_pydantic_core_schema__(self, _: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         writer = core_schema.plain_serializer_function_ser_schema(self.write)
@@ -44,9 +45,9 @@ class OneKey(Form):
     ``{fifo: {}}``, and adds to ``{easy-backfill: {}}``.
     """
 
+    @abstractmethod
     def child(self, key: str) -> type[Section] | OneKey | None:
         """What the value under ``key`` is made of, for overlays; None if nothing of a scenario."""
-        raise NotImplementedError
 
     def split(self, data: Any, example: str) -> tuple[str, Any]:
         """The key and what follows it; plain text is a key that nothing follows."""
