@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from twin.workload.jobs import Workload
 
 DEFAULT_NODES_PER_RACK = 4
+MAX_HORIZON_S = 1e12  # thirty thousand years; integrals over it are far from overflow
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,14 @@ def build(scenario: Scenario) -> Built:
     Raises
     ------
     InputError
-        If the trace cannot be read, or the scenario asks of it what it does not hold.
+        If the trace cannot be read, the scenario asks of it what it does not hold, or the horizon
+        is beyond all reason.
     """
+    if scenario.horizon_s is not None and scenario.horizon_s > MAX_HORIZON_S:
+        raise InputError(
+            f"horizon: {scenario.horizon_s:g} s is beyond {MAX_HORIZON_S:g} s; give a shorter one, "
+            "or drained to run until all jobs have ended"
+        )
     site = build_site(scenario)
     workload = build_workload(scenario, site)
     policies = scenario.policies
@@ -157,7 +164,8 @@ def build_estimates(scenario: Scenario, workload: Workload) -> NDArray[np.float6
     Raises
     ------
     InputError
-        If estimates of the trace are asked for and some job has none.
+        If estimates of the trace are asked for and some job has none, or if a factor makes one
+        too large for a number.
     """
     spec = scenario.workload.estimates
     jobs = workload.jobs
@@ -176,7 +184,14 @@ def build_estimates(scenario: Scenario, workload: Workload) -> NDArray[np.float6
     from twin.streams import stream
 
     factor = spec.factor.sample(stream(scenario.seed, "estimates"), len(jobs))
-    return jobs["run_s"].to_numpy() * factor
+    with np.errstate(over="ignore", invalid="ignore"):
+        estimate_s = jobs["run_s"].to_numpy() * factor
+    if not np.isfinite(estimate_s).all():
+        raise InputError(
+            "workload.estimates.exact_times: makes some estimates too large for a number; "
+            "give smaller factors"
+        )
+    return estimate_s
 
 
 NOT_MODELLED = (

@@ -140,6 +140,31 @@ def test_what_cannot_be_is_refused_with_the_remedy(small, tmp_path, override, er
     assert not (tmp_path / "out" / "small").exists()
 
 
+@pytest.mark.parametrize("scheduler", ["fifo", "easy-backfill"])
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("horizon=1e308 s", r"horizon: 1e\+308 s is beyond 1e\+12 s; give a shorter one"),
+        ("workload.estimates={exact_times: {constant: 1e308}}", "too large for a number"),
+    ],
+)
+def test_numbers_whose_products_overflow_are_refused(small, tmp_path, scheduler, override, words):
+    with pytest.raises(InputError, match=words):
+        run(load(small(scheduler=scheduler), [override]), tmp_path / "out")
+
+
+def test_the_longest_horizon_still_balances(small, tmp_path):
+    summary = run(small(horizon="1e12 s"), tmp_path / "out").summary
+    ledger = summary["ledgers"]["gpu_time"]
+    assert sum(ledger["shares"].values()) == pytest.approx(ledger["total"], rel=1e-12) == 8e12
+    assert ledger["shares"]["useful"] == pytest.approx(132)
+
+
+def test_a_line_longer_than_any_job_is_refused_with_its_number(small, tmp_path):
+    with pytest.raises(TraceError, match=r"small\.csv:3: a line of more than 1048576 bytes"):
+        run(small(f"{HEADER}1,0,10,4,a\n2,0,10,4,{'x' * 2**21}\n"), tmp_path / "out")
+
+
 def test_a_pool_that_is_not_there(small, tmp_path):
     jobs = "submit_s,run_s,gpus,pool\n0,10,1,mian\n"
     with pytest.raises(InputError, match=r"jobs ask for pools \['mian'\].* it has \['main'\]"):

@@ -119,6 +119,19 @@ def test_gpus_held_and_not_asked_for_are_stranded(small):
     assert results.summary["utilisation"] == 0.75  # what was asked for, over what is there
 
 
+def test_fragments_are_stranded_while_a_job_waits_for_a_whole_node(small):
+    """Two nodes of 4: a and b leave 1 GPU on each, c wants 2 on one node, d would have fitted."""
+    jobs = "job_id,submit_s,run_s,gpus\na,0,10,3\nb,0,20,3\nc,2,5,2\nd,3,5,1\n"
+    results = run(small(jobs, nodes=2, gpus=4), report=False)
+    assert results.jobs["start_s"].tolist() == [0, 0, 10, 10]
+    shares = results.summary["ledgers"]["gpu_time"]["shares"]
+    # Free: 2 GPUs until 10 s, stranded from 2 s on; d takes the last of the node of b at 10 s, c
+    # half of the other, until 15 s; then 5 are free to 20 s.
+    wanted = {"idle": 2 * 2 + 2 * 5 + 5 * 5, "stranded": 2 * 8, "useful": 30 + 60 + 10 + 5}
+    assert {name: part for name, part in shares.items() if part} == wanted
+    assert sum(wanted.values()) == 8 * 20
+
+
 def test_summaries_hold_what_the_contract_names(cut_short):
     summary = cut_short.summary
     quantile_keys = ["mean", "p50", "p90", "p95", "p99", "max"]
@@ -222,6 +235,7 @@ def record(*, end_s=10.0, busy=2.0, idle=6.0):
     [
         ({"end_s": 9.0}, "GPU-time held by jobs does not balance at 10.0 s: 18.0 GPU s, not 20.0"),
         ({"idle": 5.0}, "the GPU-time ledger does not balance at 10.0 s: 70.0 GPU s, not 80.0"),
+        ({"idle": np.nan}, "the GPU-time ledger does not balance at 10.0 s: nan GPU s, not 80.0"),
     ],
 )
 def test_a_ledger_that_does_not_balance_is_a_bug(changed, said):

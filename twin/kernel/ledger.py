@@ -80,7 +80,8 @@ def gpu_time(record: Record, held: dict[str, Array], n_gpus: int) -> dict[str, f
 
 
 def _balance(what: str, found: float, expected: float, record: Record) -> None:
-    if abs(found - expected) > TOLERANCE * max(abs(expected), 1.0):
+    # Not the same as `>`: a sum that is NaN does not balance either.
+    if not abs(found - expected) <= TOLERANCE * max(abs(expected), 1.0):
         raise InvariantError(
             f"{what} does not balance at {record.horizon_s} s: {found!r} GPU s, not {expected!r}"
         )
