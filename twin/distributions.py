@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -34,6 +35,11 @@ class Distribution(ABC):
     @abstractmethod
     def quantile(self, p: ArrayLike) -> Array:
         """The smallest x with P(X <= x) >= p, elementwise, for p in [0, 1]."""
+
+    def log_survival(self, x: ArrayLike) -> Array:
+        """``ln P(X > x)``, elementwise; laws override it where ``1 - cdf`` loses the tail."""
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.log1p(-self.cdf(x)), float)
 
     def sample(self, rng: np.random.Generator, n: int) -> Array:
         """Draw ``n`` values by inversion: one uniform a value, so that streams stay aligned."""
@@ -87,10 +93,13 @@ class Exponential(Distribution):
         return self.mean_
 
     def cdf(self, x: ArrayLike) -> Array:
-        return np.asarray(-np.expm1(-np.maximum(np.asarray(x, float), 0.0) / self.mean_), float)
+        return np.asarray(-np.expm1(self.log_survival(x)), float)
 
     def quantile(self, p: ArrayLike) -> Array:
         return np.asarray(self.mean_ * _exponential_quantile(p), float)
+
+    def log_survival(self, x: ArrayLike) -> Array:
+        return np.asarray(-np.maximum(np.asarray(x, float), 0.0) / self.mean_, float)
 
 
 @dataclass(frozen=True)
@@ -115,12 +124,15 @@ class Weibull(Distribution):
         return self.mean_
 
     def cdf(self, x: ArrayLike) -> Array:
-        with np.errstate(over="ignore"):  # far beyond the scale: infinity, hence 1
-            hazard = (np.maximum(np.asarray(x, float), 0.0) / self.scale) ** self.shape
-        return np.asarray(-np.expm1(-hazard), float)
+        return np.asarray(-np.expm1(self.log_survival(x)), float)
 
     def quantile(self, p: ArrayLike) -> Array:
         return np.asarray(self.scale * _exponential_quantile(p) ** (1 / self.shape), float)
+
+    def log_survival(self, x: ArrayLike) -> Array:
+        with np.errstate(over="ignore"):  # far beyond the scale: no survivor
+            hazard = (np.maximum(np.asarray(x, float), 0.0) / self.scale) ** self.shape
+        return np.asarray(-hazard, float)
 
 
 @dataclass(frozen=True)
@@ -142,12 +154,21 @@ class Lognormal(Distribution):
     def cdf(self, x: ArrayLike) -> Array:
         from scipy.special import ndtr
 
+        return np.asarray(ndtr(self._z(x)), float)
+
+    def log_survival(self, x: ArrayLike) -> Array:
+        from scipy.special import log_ndtr
+
+        return np.asarray(log_ndtr(-self._z(x)), float)
+
+    def _z(self, x: ArrayLike) -> Array:
+        """Where x stands on the standard normal axis."""
         x = np.asarray(x, float)
         if self.sigma == 0:
-            return (x >= self.median).astype(float)
+            return np.where(x >= self.median, math.inf, -math.inf)
         with np.errstate(divide="ignore"):
             z = (np.log(np.maximum(x, 0.0)) - math.log(self.median)) / self.sigma
-        return np.asarray(ndtr(z), float)
+        return np.asarray(z, float)
 
     def quantile(self, p: ArrayLike) -> Array:
         from scipy.special import ndtri
@@ -174,10 +195,16 @@ class Gamma(Distribution):
     def cdf(self, x: ArrayLike) -> Array:
         from scipy.special import gammainc
 
-        scale = self.mean_ / self.shape
-        return np.asarray(
-            gammainc(self.shape, np.maximum(np.asarray(x, float), 0.0) / scale), float
-        )
+        return np.asarray(gammainc(self.shape, self._of_scale(x)), float)
+
+    def log_survival(self, x: ArrayLike) -> Array:
+        from scipy.special import gammaincc
+
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.log(gammaincc(self.shape, self._of_scale(x))), float)
+
+    def _of_scale(self, x: ArrayLike) -> Array:
+        return np.asarray(np.maximum(np.asarray(x, float), 0.0) / (self.mean_ / self.shape), float)
 
     def quantile(self, p: ArrayLike) -> Array:
         from scipy.special import gammaincinv
@@ -324,3 +351,110 @@ class Truncated(Distribution):
     def quantile(self, p: ArrayLike) -> Array:
         level = np.minimum(self._below + np.asarray(p, float) * self._mass, 1.0)
         return np.clip(self.law.quantile(level), self.low, self.high)
+
+
+@dataclass(frozen=True)
+class Earliest(Distribution):
+    """The first of several independent lives: infant mortality and wear-out of one part."""
+
+    laws: tuple[Distribution, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.laws) < 2:
+            raise DomainError(f"earliest: needs two or more laws, found {len(self.laws)}")
+
+    @property
+    def mean(self) -> float:
+        # The integral of the survival over ln x, by Simpson's rule: good to 1e-8 where the laws
+        # are smooth, to 1e-3 where they have steps.
+        first = min(float(law.quantile(1e-10)) for law in self.laws)
+        last = min(float(law.quantile(1 - 2.0**-53)) for law in self.laws)
+        if first >= last:
+            return last
+        first = first or last * 1e-15  # until then, all survive
+        x = np.geomspace(first, last, 2**14 + 1)
+        survivors = np.exp(self.log_survival(x)) * x
+        weights = np.full(len(x), 2.0)
+        weights[1::2] = 4.0
+        weights[[0, -1]] = 1.0
+        step = (math.log(last) - math.log(first)) / (len(x) - 1)
+        return first + float(weights @ survivors) * step / 3
+
+    def cdf(self, x: ArrayLike) -> Array:
+        return np.asarray(-np.expm1(self.log_survival(x)), float)
+
+    def quantile(self, p: ArrayLike) -> Array:
+        """By bisection to the last bit, between bounds that hold for any n laws."""
+        p = np.asarray(p, float)
+        gone = _exponential_quantile(p)
+        # Where every law has less than the n-th part of this hazard, all together have less.
+        share = -np.expm1(-gone / len(self.laws))
+        low = np.min([law.quantile(share) for law in self.laws], axis=0)
+        high = np.min([law.quantile(p) for law in self.laws], axis=0)
+        return _smallest(lambda x: self.log_survival(x) <= -gone.reshape(-1), low, high)
+
+    def log_survival(self, x: ArrayLike) -> Array:
+        return np.asarray(np.sum([law.log_survival(x) for law in self.laws], axis=0), float)
+
+
+def residual_quantile(law: Distribution, age: float, p: ArrayLike) -> Array:
+    """Quantiles of what is left of a life that has lasted ``age`` already.
+
+    Parameters
+    ----------
+    law : Distribution
+        The law of the whole life.
+    age : float
+        How long it has lasted, in the unit of the law.
+    p : array_like
+        Probabilities in [0, 1].
+
+    Returns
+    -------
+    array
+        The smallest r with ``P(X <= age + r | X > age) >= p``.
+
+    Raises
+    ------
+    DomainError
+        If no life of the law lasts that long.
+
+    Notes
+    -----
+    ``ln S(age + r) = ln S(age) + ln(1 - p)``: in logarithms, so that it holds where the survival
+    itself is below what ``1 - cdf`` can tell from zero. Exact for exponential and Weibull lives,
+    by bisection to the last bit of ``age + r`` for others.
+    """
+    p = np.asarray(p, float)
+    if age <= 0 or isinstance(law, Exponential):
+        return law.quantile(p)
+    gone = _exponential_quantile(p)  # of the hazard still to come
+    so_far = float(law.log_survival(age))
+    if so_far == 0.0:  # so young that nothing has happened yet
+        return law.quantile(p)
+    if isinstance(law, Weibull):
+        return np.asarray(age * np.expm1(np.log1p(gone / -so_far) / law.shape), float)
+    if so_far == -math.inf:
+        raise DomainError(f"age: no life lasts {age:g}; give a lower age or a longer life")
+    target = so_far - gone.reshape(-1)
+    ages = np.full(p.shape, float(age))
+    never = np.full(p.shape, math.inf)
+    return _smallest(lambda x: law.log_survival(x) <= target, ages, never) - age
+
+
+def _smallest(holds: Callable[[Array], NDArray[np.bool_]], low: Array, high: Array) -> Array:
+    """Elementwise the smallest float from ``low`` to ``high`` where a test holds that stays so.
+
+    ``high`` is taken to pass. The test is given a flat array.
+    """
+    shape = np.shape(low)
+    # Floats of zero and above are in the order of their bits, so halving those ends at the last.
+    bottom = (np.ravel(low) + 0.0).view(np.int64)
+    top = (np.ravel(high) + 0.0).view(np.int64)
+    while (bottom < top).any():
+        middle = bottom + (top - bottom) // 2
+        with np.errstate(over="ignore"):
+            passed = holds(middle.view(np.float64))
+        top = np.where(passed, middle, top)
+        bottom = np.where(passed, bottom, middle + 1)
+    return top.view(np.float64).reshape(shape)

@@ -50,10 +50,15 @@ def laws(values):
         ascending.map(lambda v: {"choice": {"values": v, "weights": [1.5] * len(v)}}),
         ascending.map(lambda v: {"empirical": {"quantiles": v}}),
     )
-    return simple | ascending.map(
-        lambda v: {
-            "truncated": {"law": {"exponential": {"mean": v[0]}}, "low": v[0], "high": v[-1]}
-        }
+    several = st.lists(simple, min_size=2, max_size=3).map(lambda v: {"earliest": {"laws": v}})
+    return (
+        simple
+        | several
+        | ascending.map(
+            lambda v: {
+                "truncated": {"law": {"exponential": {"mean": v[0]}}, "low": v[0], "high": v[-1]}
+            }
+        )
     )
 
 

@@ -18,6 +18,7 @@ from twin.distributions import (
     Choice,
     Constant,
     Distribution,
+    Earliest,
     Empirical,
     Exponential,
     Gamma,
@@ -25,6 +26,7 @@ from twin.distributions import (
     Truncated,
     Uniform,
     Weibull,
+    residual_quantile,
 )
 from twin.errors import DomainError
 from twin.workload.laws import LognormalMixture, SessionSize
@@ -46,6 +48,7 @@ CONTINUOUS = [
     Truncated(Lognormal(1200.0, 2.0), 60.0, 86400.0),
     Truncated(Weibull(0.8, 50_000.0), 0.0, math.inf),
     MIXTURE,
+    Earliest((Weibull(0.5, 1e6), Weibull(4.0, 2e5))),
 ]
 STEPPED = [
     Constant(5.0),
@@ -54,6 +57,7 @@ STEPPED = [
     Empirical((2.0, 2.0, 2.0, 6.0, 9.0)),
     Truncated(Choice((1.0, 2.0, 8.0), (5.0, 3.0, 2.0)), 2.0, 8.0),
     Lognormal(7.0, 0.0),
+    Earliest((Exponential(20.0), Choice((2.0, 8.0), (1.0, 2.0)))),
 ]
 
 
@@ -266,3 +270,101 @@ def test_choice_draws_only_what_has_weight(weights: list[float], p: float) -> No
 def test_parameters_that_make_no_law_are_refused(make, message: str) -> None:
     with pytest.raises(DomainError, match=message):
         make()
+
+
+# ---- the first of several lives
+
+
+@given(st.lists(st.floats(1e-3, 1e9), min_size=2, max_size=5), st.floats(0, 1, exclude_max=True))
+def test_the_first_of_exponential_lives_is_exponential(means: list[float], p: float) -> None:
+    first = Earliest(tuple(map(Exponential, means)))
+    theirs = Exponential(1 / sum(1 / mean for mean in means))
+    assert float(first.quantile(p)) == approx(float(theirs.quantile(p)), rel=1e-12)
+    assert first.mean == approx(theirs.mean, rel=1e-8)
+
+
+def test_the_first_of_equal_weibull_lives_is_weibull() -> None:
+    """The minimum of n has the scale n^(-1/shape) of one."""
+    first = Earliest((Weibull(0.7, 900.0),) * 3)
+    theirs = Weibull(0.7, 900.0 * 3 ** (-1 / 0.7))
+    p = np.concatenate([np.geomspace(1e-12, 0.5, 40), 1 - np.geomspace(0.5, 1e-9, 40)])
+    assert first.quantile(p) == approx(theirs.quantile(p), rel=1e-12)
+    assert first.mean == approx(theirs.mean, rel=1e-7)
+
+
+def test_the_first_of_unlike_lives_is_the_least_of_draws() -> None:
+    laws = (Weibull(0.5, 1e6), Lognormal(3e5, 0.4), Gamma(3.0, 4e5))
+    first = Earliest(laws)
+    n, rng = 200_000, default_rng(3)
+    least = np.min([law.sample(rng, n) for law in laws], axis=0)
+    assert stats.kstest(least, first.cdf).statistic < 2.23 / math.sqrt(n)
+    assert first.mean == approx(least.mean(), abs=4 * least.std() / math.sqrt(n))
+
+
+def test_the_first_with_steps_keeps_their_places() -> None:
+    first = Earliest((Exponential(20.0), Constant(8.0)))
+    reached = -math.expm1(-8 / 20)
+    assert first.quantile([reached + 0.01, 0.9, 1.0]).tolist() == [8.0, 8.0, 8.0]
+    assert first.mean == approx(20 * reached, rel=1e-3)
+    assert Earliest((Constant(0.0), Exponential(1.0))).mean == 0.0
+
+
+def test_the_first_of_one_is_refused() -> None:
+    with pytest.raises(DomainError, match="needs two or more laws, found 1"):
+        Earliest((Exponential(1.0),))
+
+
+# ---- what is left of a life
+
+AGED = [law for law in CONTINUOUS if law is not MIXTURE]
+
+
+@pytest.mark.parametrize("law", AGED, ids=name)
+@pytest.mark.parametrize("gone", [0.01, 0.5, 0.99])
+def test_what_is_left_follows_the_conditional_law(law: Distribution, gone: float) -> None:
+    age = float(law.quantile(gone))
+    p = np.linspace(0.01, 0.99, 50)
+    left = residual_quantile(law, age, p)
+    conditional = (law.cdf(age + left) - law.cdf(age)) / (1 - law.cdf(age))
+    assert conditional == approx(p, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("law", "theirs"),
+    [
+        (Lognormal(10.0, 0.5), stats.lognorm(0.5, scale=10.0)),
+        (Gamma(4.0, 10.0), stats.gamma(4.0, scale=2.5)),
+        (Earliest((Gamma(4.0, 10.0), Gamma(4.0, 10.0))), None),
+    ],
+    ids=["lognormal", "gamma", "earliest"],
+)
+def test_what_is_left_is_right_far_in_the_tail(law: Distribution, theirs) -> None:
+    """Where survival is 1e-40 and less, `1 - cdf` is zero; scipy's own log survival is not."""
+    age = 400.0
+    left = residual_quantile(law, age, [0.1, 0.5, 0.9])
+    log_sf = theirs.logsf if theirs else lambda x: 2 * stats.gamma(4.0, scale=2.5).logsf(x)
+    assert float(log_sf(age)) < -25
+    assert log_sf(age + left) - log_sf(age) == approx(np.log([0.9, 0.5, 0.1]), rel=1e-6)
+
+
+def test_what_is_left_of_weibull_and_exponential_lives_in_closed_form() -> None:
+    p = np.asarray([1e-12, 0.3, 0.999])
+    assert residual_quantile(Exponential(9.0), 1e9, p) == approx(Exponential(9.0).quantile(p))
+    # Rayleigh at an age of 1000 scales: r = sqrt(a² + g) - a = g / (sqrt(a² + g) + a).
+    rayleigh = Weibull(2.0, math.gamma(1.5))
+    g = -np.log1p(-p)
+    assert residual_quantile(rayleigh, 1000.0, p) == approx(g / (np.sqrt(1e6 + g) + 1000), rel=1e-9)
+    assert residual_quantile(rayleigh, 0.0, p) == approx(rayleigh.quantile(p))
+    assert residual_quantile(Weibull(5.0, 1.0), 1e-80, p) == approx(Weibull(5.0, 1.0).quantile(p))
+
+
+def test_infant_mortality_makes_the_old_live_longer_and_wear_out_the_other_way() -> None:
+    for law, longer in ((Weibull(0.5, 100.0), True), (Weibull(3.0, 100.0), False)):
+        median = float(law.quantile(0.5))
+        assert (float(residual_quantile(law, 50.0, 0.5)) > median) is longer
+
+
+def test_no_life_lasts_beyond_its_end() -> None:
+    assert residual_quantile(Uniform(3.0, 7.0), 5.0, [0.0, 0.5, 1.0]).tolist() == [0.0, 1.0, 2.0]
+    with pytest.raises(DomainError, match="no life lasts 8"):
+        residual_quantile(Uniform(3.0, 7.0), 8.0, 0.5)

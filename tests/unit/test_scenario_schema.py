@@ -5,7 +5,15 @@ from datetime import datetime
 import pytest
 from pydantic import ValidationError
 
-from twin.distributions import Choice, Constant, Lognormal, Truncated, Weibull
+from twin.distributions import (
+    Choice,
+    Constant,
+    Earliest,
+    Exponential,
+    Lognormal,
+    Truncated,
+    Weibull,
+)
 from twin.scenario.output import Output
 from twin.scenario.policies import Policies, PolicyRef
 from twin.scenario.schema import Scenario
@@ -319,6 +327,17 @@ def test_estimates():
             {"truncated": {"law": {"constant": "1 h"}, "low": "1 s", "high": "1 day"}},
             Truncated(Constant(3600.0), 1.0, 86400.0),
         ),
+        (
+            {
+                "earliest": {
+                    "laws": [
+                        {"weibull": {"shape": 0.5, "mean": "9 days"}},
+                        {"exponential": {"mean": "4 h"}},
+                    ]
+                }
+            },
+            Earliest((Weibull(0.5, 9 * 86400.0), Exponential(4 * 3600.0))),
+        ),
     ],
 )
 def test_laws_in_yaml(written, law):
@@ -336,6 +355,16 @@ def test_laws_in_yaml(written, law):
         ("20 min", "", "unknown distribution '20 min'"),
         (20, "", "expected one key, for example {exponential: {mean: 30 min}}; found 20"),
         ({"constant": {}}, "constant", "expected a duration, found a mapping"),
+        (
+            {"earliest": {"laws": [{"constant": "1 h"}]}},
+            "earliest",
+            "needs two or more laws, found 1",
+        ),
+        (
+            {"earliest": {"laws": [{"constant": "1"}]}},
+            "earliest.laws.0.constant",
+            "'1' has no unit",
+        ),
     ],
 )
 def test_a_law_at_fault_says_where(written, path, said):

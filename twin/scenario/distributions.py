@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from twin.distributions import Distribution
 
 # Law -> its parameters in YAML and what each is: a value of the quantity drawn, values, a plain
-# number above zero, plain numbers, or another law. A trailing underscore is the class's own.
+# number above zero, plain numbers, another law or several. A trailing underscore is the class's
+# own.
 _LAWS: dict[str, dict[str, str]] = {
     "constant": {"value": "value"},
     "exponential": {"mean": "value"},
@@ -35,7 +36,9 @@ _LAWS: dict[str, dict[str, str]] = {
     "choice": {"values": "values", "weights": "weights"},
     "empirical": {"quantiles": "values"},
     "truncated": {"law": "law", "low": "value", "high": "value"},
+    "earliest": {"laws": "laws"},
 }
+_OF_LAWS = ("truncated", "earliest")
 
 
 @dataclass(frozen=True)
@@ -85,13 +88,13 @@ class Law(OneKey):
     def schema(self, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         forms = []
         for law in _LAWS:
-            if law == "truncated":  # would hold itself for ever; any law may stand inside
+            if law in _OF_LAWS:  # would hold themselves for ever; any law may stand inside
+                forms.append(one_key_schema(law, {"type": "object"}))
                 continue
             inner = handler(self.form(law).__pydantic_core_schema__)
             if law == "constant":
                 inner = handler.resolve_ref_schema(inner)["properties"]["value"]
             forms.append(one_key_schema(law, inner))
-        forms.append(one_key_schema("truncated", {"type": "object"}))
         return {"anyOf": forms, "examples": [self.example]}
 
 
@@ -113,6 +116,10 @@ def _form(mark: Law, law: str) -> type[Section]:
         "weight": (Weight, "a number, zero or above"),
         "weights": (tuple[Weight, ...], "a list of numbers, one a value"),
         "law": (Annotated[Any, mark], f"another distribution, such as {mark.example}"),
+        "laws": (
+            tuple[Annotated[Any, mark], ...],
+            f"a list of distributions, each such as {mark.example}",
+        ),
     }
     parameters: dict[str, Any] = {
         name: (types[kind][0], Field(description=types[kind][1]))
