@@ -18,7 +18,8 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Generic, TypeVar, get_type_hints
 
-from twin.errors import PolicyError, did_you_mean
+from twin.errors import DomainError, PolicyError, UnitError, did_you_mean
+from twin.units import TIME, parse_quantity
 
 T = TypeVar("T")
 C = TypeVar("C", bound=type)
@@ -33,18 +34,16 @@ class Registry(Generic[T]):
         Plural, as in the entry-point group: ``"schedulers"``.
     package : str
         The package whose modules are imported to fill it: ``"twin.policies.schedulers"``.
+    singular : str, optional
+        The kind in messages; without its last letter if not given.
     """
 
-    def __init__(self, kind: str, package: str) -> None:
+    def __init__(self, kind: str, package: str, singular: str = "") -> None:
         self.kind = kind
+        self.singular = singular or kind.removesuffix("s")
         self._package = package
         self._entries: dict[str, T] = {}
         self._filled = False
-
-    @property
-    def singular(self) -> str:
-        """The kind in messages: ``scheduler``."""
-        return self.kind.removesuffix("s")
 
     def add(self, name: str, entry: T) -> None:
         """Enter ``entry`` under ``name``; a name can be taken once."""
@@ -82,9 +81,20 @@ class Registry(Generic[T]):
 
 SCHEDULERS: Registry[type[Any]] = Registry("schedulers", "twin.policies.schedulers")
 PLACEMENTS: Registry[type[Any]] = Registry("placements", "twin.policies.placements")
+RECOVERIES: Registry[type[Any]] = Registry(
+    "recoveries", "twin.policies.recoveries", "recovery policy"
+)
+CHECKPOINTS: Registry[type[Any]] = Registry(
+    "checkpoints", "twin.policies.checkpoints", "checkpoint policy"
+)
+RETIREMENTS: Registry[type[Any]] = Registry(
+    "retirements", "twin.policies.retirements", "retirement policy"
+)
 READERS: Registry[Callable[..., Any]] = Registry("readers", "twin.workload.traces")
 
-POLICY_KINDS: dict[str, Registry[type[Any]]] = {r.kind: r for r in (SCHEDULERS, PLACEMENTS)}
+POLICY_KINDS: dict[str, Registry[type[Any]]] = {
+    r.kind: r for r in (SCHEDULERS, PLACEMENTS, RECOVERIES, CHECKPOINTS, RETIREMENTS)
+}
 
 
 def policy(name: str) -> Callable[[C], C]:
@@ -93,8 +103,10 @@ def policy(name: str) -> Callable[[C], C]:
     def enter(cls: C) -> C:
         kind = getattr(cls, "kind", None)
         if kind not in POLICY_KINDS:
-            bases = "Scheduler or Placement"
-            raise PolicyError(f"policy {name!r} ({cls.__name__}) must derive from {bases}")
+            raise PolicyError(
+                f"policy {name!r} ({cls.__name__}) must derive from a base of twin.policies.base: "
+                "Scheduler, PlacementPolicy, RecoveryPolicy, CheckpointPolicy or RetirementPolicy"
+            )
         POLICY_KINDS[kind].add(name, cls)
         return cls
 
@@ -114,13 +126,15 @@ def reader(name: str) -> Callable[[Callable[..., T]], Callable[..., T]]:
 def make_policy(kind: str, name: str, options: Mapping[str, Any]) -> Any:
     """A policy by name with its options checked against the fields of its dataclass.
 
+    A field ``patience_s`` is the option ``patience``, written with its unit: ``15 min``.
+
     Raises
     ------
     PolicyError
-        If the name or an option is unknown, or a value is of the wrong type.
+        If the name or an option is unknown, or a value is of the wrong type or out of range.
     """
     cls = POLICY_KINDS[kind].get(name)
-    known = {field.name: field for field in fields(cls)} if is_dataclass(cls) else {}
+    known = {option_of(f.name): f for f in fields(cls)} if is_dataclass(cls) else {}
     for option in options:
         if option not in known:
             hint = did_you_mean(option, known)
@@ -129,15 +143,30 @@ def make_policy(kind: str, name: str, options: Mapping[str, Any]) -> Any:
         if option not in options and field.default is MISSING and field.default_factory is MISSING:
             raise PolicyError(f"{name} needs the option {option!r}")
     types = get_type_hints(cls)
-    return cls(
-        **{option: _as(types[option], f"{name}.{option}", options[option]) for option in options}
-    )
+    given = {
+        known[option].name: _as(types[known[option].name], f"{name}.{option}", option, value, known)
+        for option, value in options.items()
+    }
+    try:
+        return cls(**given)
+    except DomainError as error:
+        raise PolicyError(f"{name}.{error}") from None
 
 
-def _as(kind: Any, where: str, value: Any) -> Any:
+def option_of(field: str) -> str:
+    """The name of an option in YAML: that of its field without ``_s``, which the value states."""
+    return field.removesuffix("_s")
+
+
+def _as(kind: Any, where: str, option: str, value: Any, known: Mapping[str, Any]) -> Any:
     """The value as the type asked for: no text for numbers, but lists for tuples."""
     from pydantic import TypeAdapter, ValidationError
 
+    if known[option].name != option:
+        try:
+            return parse_quantity(value, TIME)
+        except UnitError as error:
+            raise PolicyError(f"{where}: {error}") from None
     try:
         # As JSON, because strict JSON has no tuples and takes lists for them.
         return TypeAdapter(kind).validate_json(json.dumps(value), strict=True)

@@ -85,8 +85,8 @@ def test_index_answers_as_a_scan_would(data):
 def test_fleet_refuses_to_give_a_gpu_twice_or_take_back_what_is_free():
     fleet = Fleet(lay_out([Pool("p", "n", "", 8, 2)]))
     first = fleet.take([(0, 3)])
-    assert first == ((0, 0b111),)
-    assert fleet.take([(0, 1), (1, 8)]) == ((0, 0b1000), (1, 0xFF))
+    assert first == {0: 0b111}
+    assert fleet.take([(0, 1), (1, 8)]) == {0: 0b1000, 1: 0xFF}
     with pytest.raises(InvariantError, match="node 1 has 0 GPUs free, not the 1 asked of it"):
         fleet.take([(0, 2), (1, 1)])
     assert fleet.free_mask == [0xF0, 0]  # the half that could be had was put back

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import inf
 
 import numpy as np
@@ -11,7 +12,7 @@ from twin.errors import InvariantError
 from twin.kernel.job import Job
 from twin.policies.base import PlacementPolicy
 from twin.policies.view import JobView, Placement, Shape
-from twin.site.fleet import Fleet
+from twin.site.fleet import Fleet, Held
 
 
 class Cluster:
@@ -28,7 +29,6 @@ class Cluster:
     def __init__(self, fleet: Fleet, placement: PlacementPolicy, n_shapes: int) -> None:
         self.fleet = fleet
         self.now_s = 0.0
-        self.free_gpus = sum(index.free_gpus for index in fleet.index)
         self.residents: list[list[Job]] = [[] for _ in range(fleet.site.n_nodes)]
         self.running_jobs = 0
         self._running: dict[int, Job] = {}
@@ -41,6 +41,11 @@ class Cluster:
         self._reservation: HeadReservation | None = None
 
     # -- what policies see
+
+    @property
+    def free_gpus(self) -> int:
+        """GPUs that no job holds, in service and not held back."""
+        return self.fleet.free_gpus
 
     @property
     def running(self) -> list[Job]:
@@ -99,11 +104,10 @@ class Cluster:
             taken += gpus
             self.residents[node].append(job)
             stale.add(node)
-        if taken < job.gpus:
+        if taken < job.shape.gpus:
             self.fleet.give_back(held)
             raise InvariantError(f"{job}: the placement gave {taken} GPUs at {self.now_s} s")
         job.surplus_gpus = taken - job.gpus
-        self.free_gpus -= taken
         self._running[job.row] = job
         self.running_jobs += 1
         if self._reservation is not None:
@@ -113,15 +117,51 @@ class Cluster:
     def end(self, job: Job, now_s: float) -> None:
         """Take a job's GPUs back."""
         self.fleet.give_back(job.held)
-        self.free_gpus += job.gpus + job.surplus_gpus
         stale = self._ready.stale
-        for node, _ in job.held:
+        for node in job.held:
             self.residents[node].remove(job)
             stale.add(node)
         del self._running[job.row]
         self.running_jobs -= 1
         if now_s != job.expected_end_s:
             self._reservation = None
+        self._state += 1
+
+
+    # -- what failures do
+
+    def drop(self, job: Job, node: int) -> None:
+        """A running job holds one of its nodes no longer."""
+        self.fleet.give_back({node: job.held.pop(node)})
+        self.residents[node].remove(job)
+        self._ready.stale.add(node)
+        self.changed()
+
+    def add(self, job: Job, placement: Placement) -> Held:
+        """A running job is given further nodes."""
+        added = self.fleet.take(placement)
+        job.held.update(added)
+        for node in added:
+            self.residents[node].append(job)
+            self._ready.stale.add(node)
+        self.changed()
+        return added
+
+    def expect_end(self, job: Job, end_s: float) -> None:
+        """A running job is expected to end at another time than was thought."""
+        if end_s != job.expected_end_s:
+            job.expected_end_s = end_s
+            self._ready.moved[job.row] = job
+            self._reservation = None
+
+    def nodes_changed(self, nodes: Iterable[int]) -> None:
+        """Nodes went out of service, came back, or became spares."""
+        self._ready.stale.update(nodes)
+        self.changed()
+
+    def changed(self) -> None:
+        """No place and no promise found before this holds any more."""
+        self._reservation = None
         self._state += 1
 
 
@@ -193,6 +233,7 @@ class ReadyTimes:
             nodes = fleet.site.pool_nodes(pool)
             self._ready_s[: built.gpus_per_node + 1, nodes.start : nodes.stop] = -np.inf
         self.stale: set[int] = set()  # nodes whose column is out of date
+        self.moved: dict[int, Job] = {}  # jobs, by row, whose nodes' columns are
 
     def reserve(self, row: int, shape: Shape, now_s: float, cluster: Cluster) -> HeadReservation:
         """The earliest start of a job of this shape that does not fit now."""
@@ -227,11 +268,20 @@ class ReadyTimes:
         return HeadReservation(row, shadow_s, needs, cluster)
 
     def _refresh(self) -> None:
+        for job in self.moved.values():
+            self.stale.update(job.held)
+        self.moved.clear()
+        fleet = self._fleet
         for node in self.stale:
-            column = [-inf] * (self._fleet.free_mask[node].bit_count() + 1)
+            column = [-inf] * (fleet.free_mask[node].bit_count() + 1)
             ending = [(job.expected_end_s, job.gpus_on(node)) for job in self._residents[node]]
+            if fleet.down_mask[node]:
+                ending.append((fleet.expected_up_s(node), fleet.down_mask[node].bit_count()))
             ending.sort()
             for end_s, gpus in ending:
                 column += [end_s] * gpus
+            missing = fleet.site.pools[fleet.node_pool[node]].gpus_per_node + 1 - len(column)
+            if missing > 0:  # a spare, or GPUs that leave service while a job holds them
+                column += [inf] * missing
             self._ready_s[: len(column), node] = column
         self.stale.clear()

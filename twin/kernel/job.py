@@ -16,6 +16,8 @@ class Job:
     ----------
     before, behind : Job or None
         Neighbours in the queue, once it waits.
+    place, leaf : int
+        Its place in queue order, and among those of its shape.
     expected_end_s : float
         Start plus estimate, once it runs. [s]
     held : Held
@@ -32,6 +34,8 @@ class Job:
         "expected_end_s",
         "gpus",
         "held",
+        "leaf",
+        "place",
         "row",
         "run_s",
         "shape",
@@ -44,6 +48,8 @@ class Job:
     behind: Job | None
     expected_end_s: float
     held: Held
+    leaf: int
+    place: int
     surplus_gpus: int
 
     def __init__(
@@ -60,7 +66,7 @@ class Job:
         self.run_s = run_s
         self.estimate_s = estimate_s
         self.shape = shape
-        self.gpus = shape.gpus
+        self.gpus = shape.gpus - shape.standby_gpus
         self.start_s = nan
         self._details = details
 
@@ -69,38 +75,39 @@ class Job:
 
     def gpus_on(self, node: int) -> int:
         """GPUs that it holds on one node."""
-        held = self.held
-        if len(held) == 1:
-            return held[0][1].bit_count()
-        return sum(mask.bit_count() for where, mask in held if where == node)
+        return self.held[node].bit_count()
 
     @property
     def user(self) -> str:
         """Who submitted it."""
-        return self._details.text("user", self.row)
+        return str(self._details.get("user", self.row))
 
     @property
     def group(self) -> str:
         """Group, queue or virtual cluster."""
-        return self._details.text("group", self.row)
+        return str(self._details.get("group", self.row))
 
     @property
     def job_kind(self) -> str:
         """Training, batch, interactive or serving."""
-        return self._details.text("kind", self.row)
+        return str(self._details.get("kind", self.row))
 
     @property
     def priority(self) -> int:
         """Higher goes first, under policies that heed it."""
-        return int(self._details.jobs["priority"].iat[self.row])
+        return int(self._details.get("priority", self.row))
 
 
 class JobDetails:
     """Columns of the job table that few policies ask for, looked up when they do."""
 
     def __init__(self, jobs: Any) -> None:
-        self.jobs = jobs
+        self._jobs = jobs
+        self._columns: dict[str, list[Any]] = {}
 
-    def text(self, column: str, row: int) -> str:
-        """The text in one cell."""
-        return str(self.jobs[column].iat[row])
+    def get(self, column: str, row: int) -> Any:
+        """One cell."""
+        values = self._columns.get(column)
+        if values is None:
+            values = self._columns[column] = self._jobs[column].tolist()
+        return values[row]

@@ -7,9 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from math import inf, ulp
 from sys import float_info
 
-import numpy as np
-from numpy.typing import NDArray
-
 from twin.kernel.job import Job
 from twin.policies.view import JobView, Shape
 
@@ -17,21 +14,34 @@ _ANY_S = float_info.max  # as long as an estimate can be; inf marks a place wher
 
 
 class _ShapeLine:
-    """Waiting jobs of one shape: a tree of least estimates over all jobs of that shape.
+    """Waiting jobs of one shape: a tree of least estimates over all jobs of that shape so far.
 
-    Leaf ``i`` stands for the ``i``-th job of the shape in the workload and holds its estimate while
-    it waits, ``inf`` otherwise; each inner node holds the least of its two children. "The first
-    job behind row r with an estimate of at most x" is one descent.
+    Leaf ``i`` stands for the ``i``-th job of the shape to come and holds its estimate while it
+    waits, ``inf`` otherwise; each inner node holds the least of its two children. "The first job
+    behind place p with an estimate of at most x" is one descent.
     """
 
-    __slots__ = ("_leaves", "_tree", "rows", "shape", "waiting")
+    __slots__ = ("_leaves", "_tree", "places", "shape", "waiting")
 
-    def __init__(self, shape: Shape, rows: list[int]) -> None:
+    def __init__(self, shape: Shape) -> None:
         self.shape = shape
-        self.rows = rows
+        self.places: list[int] = []  # of the jobs that its leaves stand for, ascending
         self.waiting = 0
-        self._leaves = 1 << max(len(rows) - 1, 0).bit_length()
-        self._tree = [inf] * (2 * self._leaves)
+        self._leaves = 0
+        self._tree: list[float] = [inf, inf]
+
+    def grow(self) -> None:
+        """Make room for a leaf for every place."""
+        if len(self.places) <= self._leaves:
+            return
+        old = self._tree[self._leaves :] if self._leaves else []
+        self._leaves = leaves = 1 << max(len(self.places) - 1, 0).bit_length()
+        tree = [inf] * (2 * leaves)
+        tree[leaves : leaves + len(old)] = old
+        for at in range(leaves - 1, 0, -1):
+            left, right = tree[2 * at], tree[2 * at + 1]
+            tree[at] = left if left < right else right
+        self._tree = tree
 
     def put(self, leaf: int, estimate_s: float) -> None:
         tree, at = self._tree, leaf + self._leaves
@@ -82,8 +92,6 @@ class Queue:
     ----------
     shapes : sequence of Shape
         By index.
-    shape_of : (n_job,) array
-        Shape index of each job of the workload.
 
     Attributes
     ----------
@@ -95,13 +103,12 @@ class Queue:
         Jobs waiting that may use each pool.
     """
 
-    def __init__(self, shapes: Sequence[Shape], shape_of: NDArray[np.int32]) -> None:
-        self._shapes = shapes
-        self._shape_of = shape_of
-        self._lines: list[_ShapeLine] = []
-        self._leaf_of: list[int] = []
-        self._unlisted: dict[int, Job] = {}  # waiting, not yet in a line
+    def __init__(self, shapes: Sequence[Shape]) -> None:
+        self._lines = [_ShapeLine(shape) for shape in shapes]
+        self._places_of = [line.places for line in self._lines]
+        self._unlisted: dict[int, Job] = {}  # waiting, by place, not yet in a line's tree
         self._listed: dict[int, Job] = {}
+        self._next_place = 0
         self.head: Job | None = None
         self._tail: Job | None = None
         self.jobs = 0
@@ -124,10 +131,16 @@ class Queue:
                 job = job.behind
 
     def _waits(self, job: Job) -> bool:
-        return job.row in self._unlisted or job.row in self._listed
+        return job.place in self._unlisted or job.place in self._listed
 
     def append(self, job: Job) -> None:
-        """A job arrives, later in queue order than all that wait."""
+        """A job comes last in queue order."""
+        place = self._next_place
+        self._next_place = place + 1
+        places = self._places_of[job.shape.index]
+        job.place = place
+        job.leaf = len(places)
+        places.append(place)
         tail = self._tail
         job.before = tail
         job.behind = None
@@ -136,7 +149,27 @@ class Queue:
         else:
             tail.behind = job
         self._tail = job
-        self._unlisted[job.row] = job
+        self._joined(job)
+
+    def put_back(self, job: Job) -> None:
+        """A job that has run waits again, in the place in queue order that it came to."""
+        behind = self.head
+        while behind is not None and behind.place < job.place:
+            behind = behind.behind
+        before = self._tail if behind is None else behind.before
+        job.before, job.behind = before, behind
+        if before is None:
+            self.head = job
+        else:
+            before.behind = job
+        if behind is None:
+            self._tail = job
+        else:
+            behind.before = job
+        self._joined(job)
+
+    def _joined(self, job: Job) -> None:
+        self._unlisted[job.place] = job
         self.jobs += 1
         self.gpus += job.gpus
         for pool in job.shape.pools:
@@ -153,10 +186,10 @@ class Queue:
             self._tail = before
         else:
             behind.before = before
-        if self._unlisted.pop(job.row, None) is None:
-            del self._listed[job.row]
+        if self._unlisted.pop(job.place, None) is None:
+            del self._listed[job.place]
             line = self._lines[job.shape.index]
-            line.clear(self._leaf_of[job.row])
+            line.clear(job.leaf)
             line.waiting -= 1
         self.jobs -= 1
         self.gpus -= job.gpus
@@ -168,7 +201,7 @@ class Queue:
     ) -> Job | None:
         """The first waiting job behind ``job`` that would end by the deadline of its shape."""
         self._list_all()
-        now_s, row, found = self.now_s, job.row, -1
+        now_s, place, found = self.now_s, job.place, -1  # type: ignore[attr-defined] # our own
         for line in self._lines:
             if line.shape.gpus > most_gpus:
                 break  # lines go by size
@@ -178,34 +211,25 @@ class Queue:
             if due_s == -inf:
                 continue
             if due_s == inf:
-                at = line.first(bisect_right(line.rows, row), _ANY_S)
+                at = line.first(bisect_right(line.places, place), _ANY_S)
             else:
                 # `now + estimate <= due` decides. `due - now` may be off it by rounding, so search
                 # a little beyond and ask the exact question of each job found.
                 most_s = due_s - now_s + 2 * ulp(max(abs(due_s), abs(now_s)))
                 if line.shortest_s() > most_s:
                     continue
-                at = line.first(bisect_right(line.rows, row), most_s)
-                while at >= 0 and now_s + self._listed[line.rows[at]].estimate_s > due_s:
+                at = line.first(bisect_right(line.places, place), most_s)
+                while at >= 0 and now_s + self._listed[line.places[at]].estimate_s > due_s:
                     at = line.first(at + 1, most_s)
-            if at >= 0 and (found < 0 or line.rows[at] < found):
-                found = line.rows[at]
+            if at >= 0 and (found < 0 or line.places[at] < found):
+                found = line.places[at]
         return self._listed[found] if found >= 0 else None
 
     def _list_all(self) -> None:
-        if not self._lines:
-            self._make_lines()
-        for row, job in self._unlisted.items():
+        for place, job in self._unlisted.items():
             line = self._lines[job.shape.index]
-            line.put(self._leaf_of[row], job.estimate_s)
+            line.grow()
+            line.put(job.leaf, job.estimate_s)
             line.waiting += 1
-        self._listed.update(self._unlisted)
+            self._listed[place] = job
         self._unlisted.clear()
-
-    def _make_lines(self) -> None:
-        leaf_of = np.zeros(len(self._shape_of), np.int32)
-        for shape in self._shapes:
-            rows = np.flatnonzero(self._shape_of == shape.index)
-            leaf_of[rows] = np.arange(len(rows))
-            self._lines.append(_ShapeLine(shape, rows.tolist()))
-        self._leaf_of = leaf_of.tolist()

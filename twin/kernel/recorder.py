@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.kernel.incidents import Incidents
+from twin.kernel.life import SHARES, Life
 from twin.site.fleet import Held
 
 Array = NDArray[np.float64]
@@ -18,8 +20,11 @@ COMPLETED, FAILED, REJECTED, RUNNING, QUEUED, NOT_SUBMITTED = range(6)
 LOG_COLUMNS = (
     "time_s",
     "busy_gpus",
+    "working_gpus",
     "idle_gpus",
     "stranded_gpus",
+    "down_gpus",
+    "spare_gpus",
     "queued_jobs",
     "queued_gpus",
     "running_jobs",
@@ -44,6 +49,10 @@ class Record:
         One of the constants of this module.
     allocations : dict of (n_allocation,) arrays
         ``job, node, gpu_mask, start_s, end_s``.
+    lives : dict of (n_job,) arrays or None
+        Where something may fail: GPU-time by share, ``restarts``, ``interruptions``, ``preemptions``
+        and ``interrupted_s``.
+    incidents : Incidents or None
     events : int
         SimPy events fired.
     """
@@ -57,6 +66,8 @@ class Record:
     state: NDArray[np.int8]
     allocations: dict[str, NDArray[np.generic]]
     events: int
+    lives: dict[str, Array] | None = None
+    incidents: Incidents | None = None
 
 
 class Recorder:
@@ -76,7 +87,13 @@ class Recorder:
         self.end_s = array("d", [np.nan]) * n_jobs
         self._submitted = 0
         self._rejected: list[int] = []
+        self._failed: list[int] = []
+        self._waiting_again: list[int] = []
         self._held = array("q")  # job, node, mask of each allocation in turn
+        # Only where jobs may change nodes; otherwise they hold them from start to end.
+        self._held_from_s = array("d")
+        self._held_to_s = array("d")
+        self._lives: dict[int, tuple[float, ...]] = {}
 
     def submitted(self, row: int) -> None:
         """A job arrived; they do so in the order of their rows."""
@@ -89,10 +106,39 @@ class Recorder:
 
     def holds(self, row: int, held: Held) -> None:
         """A job was given GPUs."""
-        for node, mask in held:
+        for node, mask in held.items():
             self._held.extend((row, node, mask))
 
-    def record(self, horizon_s: float, events: int) -> Record:
+    def hold(self, row: int, node: int, mask: int, now_s: float) -> int:
+        """A job was given GPUs of one node that it may lose before it ends; the allocation."""
+        self._held.extend((row, node, mask))
+        self._held_from_s.append(now_s)
+        self._held_to_s.append(np.nan)
+        return len(self._held_to_s) - 1
+
+    def release(self, allocation: int, now_s: float) -> None:
+        """It holds them no longer."""
+        self._held_to_s[allocation] = now_s
+
+    def ended(self, life: Life, now_s: float, failed: bool) -> None:
+        """A job that might have failed is over."""
+        self.end_s[life.job.row] = now_s
+        if failed:
+            self._failed.append(life.job.row)
+        self.keep(life)
+
+    def keep(self, life: Life) -> None:
+        """Take down what became of a job, at its end or at the horizon."""
+        counts = (life.restarts, life.interruptions, life.preemptions, life.away_s)
+        self._lives[life.job.row] = (*life.spent, *counts)
+
+    def waits_again(self, row: int) -> None:
+        """A job that has run waits in the queue at the horizon."""
+        self._waiting_again.append(row)
+
+    def record(
+        self, horizon_s: float, events: int, incidents: Incidents | None = None
+    ) -> Record:
         """Everything taken down, as arrays."""
         log = np.frombuffer(self.log, float).reshape(-1, len(LOG_COLUMNS))
         start_s = np.frombuffer(self.start_s, float)
@@ -104,22 +150,49 @@ class Recorder:
         state = np.full(n_jobs, QUEUED, np.int8)
         state[~np.isnan(start_s)] = RUNNING
         state[~np.isnan(end_s)] = COMPLETED
+        state[self._failed] = FAILED
+        state[self._waiting_again] = QUEUED
         state[self._rejected] = REJECTED
         state[self._submitted :] = NOT_SUBMITTED
+        from_s, to_s = start_s[job], end_s[job]
+        nodes = np.bincount(job, minlength=n_jobs).astype(np.int32)
+        if len(self._held_from_s):
+            from_s = np.frombuffer(self._held_from_s, float)
+            to_s = np.frombuffer(self._held_to_s, float)
+            nodes = self._last_nodes(job, from_s, to_s, n_jobs)
         return Record(
             horizon_s=horizon_s,
             log={name: log[:, i] for i, name in enumerate(LOG_COLUMNS)},
             start_s=start_s,
             end_s=end_s,
             held_gpus=np.bincount(job, weights=gpus, minlength=n_jobs).astype(np.int64),
-            nodes=np.bincount(job, minlength=n_jobs).astype(np.int32),
+            nodes=nodes,
             state=state,
             allocations={
                 "job": job,
                 "node": held[:, 1].astype(np.int32),
                 "gpu_mask": held[:, 2],
-                "start_s": start_s[job],
-                "end_s": np.where(np.isnan(end_s), horizon_s, end_s)[job],
+                "start_s": from_s,
+                "end_s": np.where(np.isnan(to_s), horizon_s, to_s),
             },
             events=events,
+            lives=self._life_columns(n_jobs) if incidents is not None else None,
+            incidents=incidents,
         )
+
+    def _last_nodes(
+        self, job: NDArray[np.int32], from_s: Array, to_s: Array, n_jobs: int
+    ) -> NDArray[np.int32]:
+        """(n_job,) nodes that held each job when it was last given any."""
+        last_s = np.full(n_jobs, -np.inf)
+        np.maximum.at(last_s, job, from_s)
+        open_s = np.where(np.isnan(to_s), np.inf, to_s)
+        then = job[(open_s >= last_s[job]) & (from_s <= last_s[job])]
+        return np.bincount(then, minlength=n_jobs).astype(np.int32)
+
+    def _life_columns(self, n_jobs: int) -> dict[str, Array]:
+        names = (*SHARES, "restarts", "interruptions", "preemptions", "interrupted_s")
+        table = np.zeros((n_jobs, len(names)))
+        if self._lives:
+            table[list(self._lives)] = list(self._lives.values())
+        return {name: table[:, i] for i, name in enumerate(names)}

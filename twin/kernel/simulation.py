@@ -13,9 +13,12 @@ from numpy.typing import NDArray
 from simpy import Event
 
 from twin.errors import InvariantError
-from twin.kernel.clock import ARRIVALS, COMPLETIONS, Clock
+from twin.failures.restart import RestartModel
+from twin.kernel.clock import ARRIVALS, Clock
 from twin.kernel.cluster import Cluster
+from twin.kernel.hazards import Hazards, Reliability
 from twin.kernel.job import Job, JobDetails
+from twin.kernel.nominal import Nominal
 from twin.kernel.queue import Queue
 from twin.kernel.recorder import Record, Recorder
 from twin.policies.base import PlacementPolicy, Scheduler
@@ -49,21 +52,25 @@ class Simulation:
         scheduler: Scheduler,
         placement: PlacementPolicy,
         estimate_s: NDArray[np.float64] | None = None,
+        reliability: Reliability | None = None,
     ) -> None:
         self.clock = Clock()
         self._jobs = jobs
         self._scheduler = scheduler
-        shapes, self._shape_of = shapes_of(jobs, site)
+        restarts = reliability.restarts if reliability else None
+        shapes, self._shape_of = shapes_of(jobs, site, restarts)
         self._shapes = shapes
         run_s = jobs["run_s"].to_numpy()
         self._run_s: list[float] = run_s.tolist()
         self._estimate_s: list[float] = self._run_s if estimate_s is None else estimate_s.tolist()
         self.cluster = Cluster(Fleet(site), placement, len(shapes))
-        self.queue = Queue(shapes, self._shape_of)
+        self.queue = Queue(shapes)
         self.recorder = Recorder(len(jobs))
         self._pools = self.cluster.fleet.index
-        self._busy_gpus = 0
-        self._surplus_gpus = 0  # held and not asked for
+        self._hazards = Hazards(reliability, self) if reliability else None
+        self._nominal = Nominal(self.clock, self.cluster, self.recorder)
+        self._begin = self._hazards.training.start if self._hazards else self._nominal.start
+        self._arrived = False
 
     def run(self, horizon_s: float | None = None, advance: Advance | None = None) -> Record:
         """Simulate until all work is done, or to a fixed time with jobs still running or waiting.
@@ -89,7 +96,10 @@ class Simulation:
 
     def _run(self, horizon_s: float | None, advance: Advance | None) -> Record:
         clock, queue, cluster = self.clock, self.queue, self.cluster
+        hazards = self._hazards
         until_s = inf if horizon_s is None else horizon_s
+        if hazards is not None:
+            hazards.begin(until_s)
         clock.process(self._arrivals(advance))
         self._note(0.0)
         events = 0
@@ -97,16 +107,28 @@ class Simulation:
             events += fired
             now_s: float = clock._now
             cluster.now_s = queue.now_s = now_s
+            if hazards is not None:
+                hazards.recover(now_s)
             if queue.head is not None:
                 for job in self._scheduler.choose(queue, cluster):
                     self._start(job, now_s)  # type: ignore[arg-type] # views of our own jobs
             self._note(now_s)
-        if horizon_s is None and len(self.queue):
+            if hazards is not None and horizon_s is None and self._is_over(hazards):
+                break
+        if horizon_s is None and len(self.queue) and not hazards:
             raise InvariantError(
                 f"{len(self.queue)} jobs wait at {clock.now} s, nothing runs and nothing arrives: "
                 f"the scheduler {type(self._scheduler).__name__} never starts them"
             )
-        return self.recorder.record(clock.now if horizon_s is None else until_s, events)
+        end_s = clock.now if horizon_s is None else until_s
+        incidents = hazards.finish(end_s, queue) if hazards is not None else None
+        return self.recorder.record(end_s, events, incidents)
+
+    def _is_over(self, hazards: Hazards) -> bool:
+        """Whether all that can be done is done, though parts go on failing."""
+        if not self._arrived or self.cluster.running_jobs:
+            return False
+        return self.queue.head is None or not hazards.faults.repairing
 
     def _arrivals(self, advance: Advance | None) -> Generator[Event, None, None]:
         submit_s: list[float] = self._jobs["submit_s"].tolist()
@@ -127,6 +149,7 @@ class Simulation:
                 queue.append(Job(row, at_s, run_s[row], estimate_s[row], shape, details))
             else:
                 recorder.rejected(row)
+        self._arrived = True
 
     def _start(self, job: Job, now_s: float) -> None:
         cluster = self.cluster
@@ -139,20 +162,7 @@ class Simulation:
         job.start_s = now_s
         job.expected_end_s = now_s + job.estimate_s
         cluster.start(job, placement)
-        self._busy_gpus += job.gpus
-        self._surplus_gpus += job.surplus_gpus
-        recorder = self.recorder
-        recorder.start_s[job.row] = now_s
-        recorder.holds(job.row, job.held)
-        self.clock.call_at(now_s + job.run_s, COMPLETIONS, self._finish, job)
-
-    def _finish(self, event: Event) -> None:
-        job: Job = event._value
-        now_s = self.clock._now
-        self.cluster.end(job, now_s)
-        self._busy_gpus -= job.gpus
-        self._surplus_gpus -= job.surplus_gpus
-        self.recorder.end_s[job.row] = now_s
+        self._begin(job, now_s)
 
     def _note(self, now_s: float) -> None:
         """Take down the state from now on: one row of `LOG_COLUMNS`."""
@@ -162,12 +172,25 @@ class Simulation:
             for pool, waiting in enumerate(queue.waiting_for_pool):
                 if waiting:
                     stranded += self._pools[pool].free_gpus
+        hazards = self._hazards
+        if hazards is None:
+            counted = self._nominal
+            busy, surplus, working, spare = counted.busy_gpus, counted.surplus_gpus, -1.0, 0
+            down = 0
+        else:
+            accounts, fleet = hazards.training.accounts, cluster.fleet
+            busy, surplus = accounts.busy_gpus, accounts.surplus_gpus
+            working = accounts.working_gpus
+            spare, down = fleet.spare_gpus + accounts.standby_gpus, fleet.down_gpus
         self.recorder.log.extend(
             (
                 now_s,
-                self._busy_gpus,
+                busy,
+                busy if working < 0 else working,
                 cluster.free_gpus - stranded,
-                stranded + self._surplus_gpus,
+                stranded + surplus,
+                down,
+                spare,
                 queue.jobs,
                 queue.gpus,
                 cluster.running_jobs,
@@ -186,7 +209,9 @@ def _rare_garbage_collection() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
-def shapes_of(jobs: pd.DataFrame, site: Site) -> tuple[list[Shape], NDArray[np.int32]]:
+def shapes_of(
+    jobs: pd.DataFrame, site: Site, restarts: RestartModel | None = None
+) -> tuple[list[Shape], NDArray[np.int32]]:
     """The distinct shapes of a workload, smallest first, and the shape index of each job.
 
     A shape with no pools is one that the site could never hold: larger than any pool that it may
@@ -199,10 +224,19 @@ def shapes_of(jobs: pd.DataFrame, site: Site) -> tuple[list[Shape], NDArray[np.i
     shapes = []
     for index, value in enumerate(distinct.tolist()):
         gpus, code = divmod(value, len(names) + 1)
-        pools = tuple(
+        possible = [
             p
             for p, pool in enumerate(site.pools)
             if names[code] in ("", pool.name) and -(-gpus // pool.gpus_per_node) <= pool.nodes
-        )
-        shapes.append(Shape(index, gpus, pools))
+        ]
+        standby = 0
+        if restarts is not None and restarts.standby_nodes and possible:
+            # Sized for the first pool that could hold it; other pools must hold as many GPUs.
+            size = site.pools[possible[0]].gpus_per_node
+            nodes = -(-gpus // size)
+            standby = restarts.standbys(nodes) * size
+            gpus = nodes * size + standby if standby else gpus
+            possible = [p for p in possible if -(-gpus // site.pools[p].gpus_per_node)
+                        <= site.pools[p].nodes - site.pools[p].spares]  # fmt: skip
+        shapes.append(Shape(index, gpus, tuple(possible), standby))
     return shapes, shape_of.astype(np.int32)

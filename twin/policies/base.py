@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
-from twin.policies.view import ClusterView, JobView, Placement, PoolView, QueueView
+from twin.policies.actions import Action
+from twin.policies.view import (
+    ClusterView,
+    HitView,
+    JobView,
+    Placement,
+    PoolView,
+    QueueView,
+    SaveView,
+)
 
 
 class Scheduler(ABC):
@@ -45,3 +54,44 @@ class PlacementPolicy(ABC):
     def largest(self, pool: PoolView) -> int:
         """GPUs beyond which `place` finds no place now; a tighter bound makes searches quicker."""
         return pool.free_gpus
+
+
+class RecoveryPolicy(ABC):
+    """Decides how a job that lost part of its gang goes on."""
+
+    kind: ClassVar[str] = "recoveries"
+
+    # Whether a job saves and moves away when a failure of its hardware is foreseen.
+    heeds_warnings: ClassVar[bool] = False
+
+    @abstractmethod
+    def recover(self, hit: HitView) -> Action:
+        """What to do now.
+
+        Asked when the fault is found, and again, after `Hold` and `Shrink`, whenever nodes come
+        free or back, and at the time that `Hold` names. An action that cannot be done, such as a
+        `Restart` from places where there is nothing, is an error.
+        """
+
+
+class CheckpointPolicy(ABC):
+    """Decides how much work lies between two checkpoints of a job."""
+
+    kind: ClassVar[str] = "checkpoints"
+
+    @abstractmethod
+    def interval_s(self, save: SaveView) -> float:
+        """Work between checkpoints, at nominal speed. [s] ``inf`` for none.
+
+        Asked each time that a job begins to run.
+        """
+
+
+class RetirementPolicy(ABC):
+    """Decides whether a node that was just mended goes back into service."""
+
+    kind: ClassVar[str] = "retirements"
+
+    @abstractmethod
+    def retires(self, faults_s: Sequence[float], now_s: float) -> bool:
+        """Whether a node that failed at these times, the last of them now mended, stays out."""

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from math import inf
 
 from twin.errors import InvariantError
 from twin.site.index import FreeIndex
 from twin.site.layout import Site
 
-Held = tuple[tuple[int, int], ...]  # (node id, bit mask of its GPUs), one entry a node
+Held = dict[int, int]  # node id -> bit mask of its GPUs
+
+
+def _nothing(node: int) -> None:
+    """Nobody wants to know."""
 
 
 class Fleet:
@@ -16,6 +21,24 @@ class Fleet:
 
     The masks are plain Python integers in a list: they are read and written one at a time, which
     numpy does several times more slowly. Whole-fleet questions go to the arrays of `Site`.
+
+    A GPU is free, held by a job, down or a spare. One that is down while a job still holds it is
+    to leave service: the job saves its work first.
+
+    Attributes
+    ----------
+    free_mask, down_mask : list of int
+        By node, a bit a GPU.
+    spare_nodes : set of int
+        Nodes held back.
+    leaving : dict of int to int
+        GPUs that are down but still held, by node.
+    before_leaving : callable
+        Called with a node just before such GPUs of it are given back.
+    up_s : dict of int to float
+        When nodes that are down are expected back. [s]
+    free_gpus, down_gpus, spare_gpus : int
+        Totals; those that a job still holds are not down yet.
     """
 
     def __init__(self, site: Site) -> None:
@@ -24,6 +47,14 @@ class Fleet:
         self.node_pool: list[int] = site.node_pool.tolist()
         self.free_mask: list[int] = [(1 << gpus) - 1 for gpus in site.node_gpus.tolist()]
         self.index = [FreeIndex(pool.nodes, pool.gpus_per_node) for pool in site.pools]
+        self.down_mask: list[int] = [0] * site.n_nodes
+        self.spare_nodes: set[int] = set()
+        self.up_s: dict[int, float] = {}
+        self.leaving: dict[int, int] = {}
+        self.before_leaving: Callable[[int], None] = _nothing
+        self.free_gpus = site.n_gpus
+        self.down_gpus = 0
+        self.spare_gpus = 0
 
     def take(self, placement: Iterable[tuple[int, int]]) -> Held:
         """Give out GPUs: the lowest free ones of each node.
@@ -38,12 +69,14 @@ class Fleet:
         InvariantError
             If a node has fewer free; nothing that was taken before it stays taken.
         """
-        held: list[tuple[int, int]] = []
+        held: Held = {}
+        taken = 0
         free_mask, node_pool = self.free_mask, self.node_pool
         for node, gpus in placement:
             free = free_mask[node]
             before = free.bit_count()
             if not 0 < gpus <= before:
+                self.free_gpus -= taken
                 self.give_back(held)
                 raise InvariantError(
                     f"node {node} has {before} GPUs free, not the {gpus} asked of it"
@@ -56,16 +89,86 @@ class Fleet:
             free_mask[node] = left
             pool = node_pool[node]
             self.index[pool].move(node - self.first_node[pool], before, before - gpus)
-            held.append((node, free ^ left))
-        return tuple(held)
+            held[node] = free ^ left
+            taken += gpus
+        self.free_gpus -= taken
+        return held
 
-    def give_back(self, held: Iterable[tuple[int, int]]) -> None:
-        """Take back what `take` gave out; raises `InvariantError` if any of it is free already."""
-        for node, mask in held:
+    def give_back(self, held: Mapping[int, int]) -> None:
+        """Take back what `take` gave out; raises `InvariantError` if any of it is free already.
+
+        GPUs that are to leave service go down instead of being free.
+        """
+        for node, mask in held.items():
             free = self.free_mask[node]
             if free & mask:
                 raise InvariantError(f"node {node}: GPUs {free & mask:#x} given back but not held")
-            after = free | mask
-            self.free_mask[node] = after
-            pool = self.node_pool[node]
-            self.index[pool].move(node - self.first_node[pool], free.bit_count(), after.bit_count())
+            gone = mask & self.down_mask[node]
+            if gone:
+                self.before_leaving(node)
+                self.leaving[node] &= ~gone
+                if not self.leaving[node]:
+                    del self.leaving[node]
+                self.down_gpus += gone.bit_count()
+                mask ^= gone
+                if not mask:
+                    continue
+            self._move(node, free, free | mask)
+
+    def fail(self, node: int, mask: int) -> None:
+        """GPUs go out of service: at once those that are free or spare, on release those held."""
+        down = mask & ~self.down_mask[node]
+        self.down_mask[node] |= mask
+        if node in self.spare_nodes:
+            self.release_spare(node)
+        free = self.free_mask[node]
+        gone = free & down
+        if gone:
+            self._move(node, free, free ^ gone)
+            self.down_gpus += gone.bit_count()
+        if down != gone:
+            self.leaving[node] = self.leaving.get(node, 0) | (down ^ gone)
+
+    def mend(self, node: int, mask: int) -> None:
+        """GPUs are in service again."""
+        self.down_mask[node] &= ~mask
+        still = self.leaving.pop(node, 0)
+        if still & ~mask:
+            self.leaving[node] = still & ~mask
+        back = mask & ~still
+        if back:
+            self.down_gpus -= back.bit_count()
+            self._move(node, self.free_mask[node], self.free_mask[node] | back)
+        if not self.down_mask[node]:
+            self.up_s.pop(node, None)
+
+    def set_aside(self, node: int) -> None:
+        """Make a wholly free node a spare."""
+        free = self.free_mask[node]
+        self._move(node, free, 0)
+        self.spare_nodes.add(node)
+        self.spare_gpus += free.bit_count()
+
+    def release_spare(self, node: int) -> None:
+        """Make a spare node a free one."""
+        whole = (1 << self.site.pools[self.node_pool[node]].gpus_per_node) - 1
+        self.spare_nodes.remove(node)
+        self.spare_gpus -= whole.bit_count()
+        self._move(node, 0, whole)
+
+    def spares_near(self, pool: int, nodes: Iterable[int], n: int) -> list[int]:
+        """Up to ``n`` spare nodes of a pool, those nearest in number to ``nodes`` first."""
+        near = next(iter(nodes), 0)
+        here = [v for v in self.spare_nodes if self.node_pool[v] == pool]
+        return sorted(here, key=lambda v: (abs(v - near), v))[:n]
+
+    def expected_up_s(self, node: int) -> float:
+        """When a node that is down is expected back in service. [s]"""
+        return self.up_s.get(node, inf)
+
+    def _move(self, node: int, before: int, after: int) -> None:
+        self.free_mask[node] = after
+        pool = self.node_pool[node]
+        was, now = before.bit_count(), after.bit_count()
+        self.free_gpus += now - was
+        self.index[pool].move(node - self.first_node[pool], was, now)

@@ -16,7 +16,8 @@ class Pool:
     """Nodes of one type that a scheduler sees as one; their ids are consecutive.
 
     ``domain_nodes`` is the number of nodes that share one scale-up (NVLink) fabric: 1 where the
-    fabric ends at the node, 18 in an NVL72 rack of 4-GPU trays.
+    fabric ends at the node, 18 in an NVL72 rack of 4-GPU trays. ``spares`` nodes are held back in
+    each unit of the level ``spares_per``.
     """
 
     name: str
@@ -28,6 +29,11 @@ class Pool:
     nodes_per_rack: int = 4
     racks_per_row: int = 10
     domain_nodes: int = 1
+    nodes_per_leaf: int = 32
+    racks_per_cdu: int = 4
+    rows_per_ups: int = 1
+    spares: int = 0
+    spares_per: str = "pool"
 
     @property
     def gpus(self) -> int:

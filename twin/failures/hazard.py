@@ -1,0 +1,49 @@
+"""How often a job of some size is to be interrupted, by the nominal rates of all that it needs."""
+
+from __future__ import annotations
+
+from math import inf
+
+from twin.failures.model import FailureModel
+from twin.site.domains import Domains
+
+
+class Hazard:
+    """Expected time between interruptions, by pool and size.
+
+    Rates of independent parts add up (`docs/reference/sources.md`, how often a synchronous job
+    stops). A job is taken to touch as few units of each level as its nodes need, and lemons to be
+    ordinary.
+    """
+
+    def __init__(self, model: FailureModel, domains: Domains) -> None:
+        self._model = model
+        self._domains = domains
+        self._known: dict[tuple[int, int, int], float] = {}
+
+    def mttf_s(self, pool: int, gpus: int, nodes: int) -> float:
+        """Mean time between interruptions of a job of so many GPUs on so many nodes. [s]"""
+        size = pool, gpus, nodes
+        if size not in self._known:
+            rate_per_s = self._rate_per_s(*size)
+            self._known[size] = 1 / rate_per_s if rate_per_s > 0 else inf
+        return self._known[size]
+
+    def _rate_per_s(self, pool: int, gpus: int, nodes: int) -> float:
+        site = self._domains.site
+        rate_per_s = 0.0
+        for cls in self._model.classes:
+            if cls.effect not in ("fail_stop", "silent"):
+                continue
+            if cls.of == "job":
+                units: float = {"job": 1, "gpu": gpus, "node": nodes}[cls.job_scale]
+            elif cls.of == "gpu":
+                units = gpus if cls.takes == "gpu" else nodes * site.pools[pool].gpus_per_node
+            elif cls.of == "node":
+                units = nodes
+            else:
+                units = max(1.0, nodes * self._domains.units(cls.of) / site.n_nodes)
+            mean_s = cls.life.mean
+            if 0 < mean_s < inf:
+                rate_per_s += units * cls.per * (1 + cls.false_alarms) / mean_s
+        return rate_per_s * self._model.rate_factor

@@ -1,0 +1,616 @@
+"""Parts fail, are found, repaired, and go back into service."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from math import inf, nextafter
+
+from simpy import Event
+
+from twin.failures.draws import at, key, uniform
+from twin.distributions import Constant
+from twin.failures.model import FailureModel, FaultClass, Incident, Maintenance, Stage
+from twin.failures.stream import WARNING, FaultStream
+from twin.kernel.clock import COMPLETIONS, FAILURES, Clock
+from twin.kernel.cluster import Cluster
+from twin.kernel.incidents import DEGRADED, FAIL_STOP, MAINTENANCE, SILENT, SLOW
+from twin.kernel.job import Job
+from twin.kernel.outages import Outages
+from twin.kernel.recovery import RecoveryActs
+from twin.kernel.training import Training
+from twin.policies.base import RetirementPolicy
+from twin.policies.retirements.never import Never
+from twin.site.domains import LEVELS, Domains
+
+_KIND = {
+    "fail_stop": FAIL_STOP,
+    "slow": SLOW,
+    "silent": SILENT,
+    "degraded": DEGRADED,
+    "maintenance": MAINTENANCE,
+}
+# Purposes of the numbers that belong to one fault; stages of its repair come after them.
+_IDLE, _COMMON, _WRONG, _WHICH, _DETECTION, _STAGES = 0, 1, 2, 3, 4, 8
+_PURPOSES = 64
+_NEVER = Constant(0.0)  # the law of what is planned: never asked
+
+
+class Fault:
+    """One fault of one part, from its beginning until the part is back in service."""
+
+    __slots__ = (
+        "cls",
+        "incident",
+        "index",
+        "jobs",
+        "lasts_s",
+        "leaving",
+        "level",
+        "nodes",
+        "part",
+        "planned",
+        "stage",
+        "turn",
+    )
+
+    def __init__(
+        self, index: int, cls: FaultClass, part: int, turn: int, lasts_s: float
+    ) -> None:
+        self.index = index
+        self.cls = cls
+        self.part = part
+        self.turn = turn
+        self.lasts_s = lasts_s  # where it was said beforehand; otherwise -1
+        self.incident = -1
+        self.level = ""  # of what it takes
+        self.nodes: list[tuple[int, int]] = []  # and the GPUs of each
+        self.jobs: list[Job] = []
+        self.leaving = 0  # nodes that jobs have yet to leave
+        self.planned = False
+        self.stage = 0
+
+
+class Faults:
+    """Lets parts fail as the stream of failures says, and brings them back.
+
+    One event is pending for the next failure; each fault has one more for what comes next in its
+    own life: that it is found, that a stage of its repair is over.
+    """
+
+    def __init__(
+        self,
+        model: FailureModel,
+        retirement: RetirementPolicy,
+        seed: int,
+        horizon_s: float,
+        domains: Domains,
+        clock: Clock,
+        cluster: Cluster,
+        training: Training,
+        recovery: RecoveryActs,
+        heeds_warnings: bool,
+    ) -> None:
+        self._model = model
+        self._retirement = retirement
+        self._domains = domains
+        self._clock = clock
+        self._cluster = cluster
+        self._fleet = cluster.fleet
+        self._training = training
+        self._incidents = training.incidents
+        self._recovery = recovery
+        self._heeds_warnings = heeds_warnings
+        self.stream = FaultStream(model, domains, seed, horizon_s)
+        self.outages = Outages(cluster.fleet, training.incidents, clock)
+        self._classes = list(self.stream.classes)
+        self._marks = [key(seed, f"failures/{c.name}/marks") for c in self.stream.classes]
+        self._codes = [self._incidents.component_code(c.name) for c in self.stream.classes]
+        self._broken: set[tuple[int, int]] = set()  # parts that are not in service
+        self._history: dict[int, list[float]] = {}
+        self._retires = not isinstance(retirement, Never)
+        self._free_crews = model.crews
+        self._for_crew: deque[Fault] = deque()
+        self._silent: dict[int, list[Fault]] = {}
+        self._slow: dict[int, list[Fault]] = {}
+        self._degraded: dict[int, list[Fault]] = {}
+        self.repairing = 0
+        self._next: Event | None = None
+        self._targets = self._set_spares_aside()
+        training.on_left = self._left
+        for planned in model.incidents:
+            clock.call_at(planned.at_s, FAILURES, self._dated, planned)
+        for maintenance in model.maintenance:
+            begins_s = max(maintenance.first_s - maintenance.notice_s, 0.0)
+            clock.call_at(begins_s, FAILURES, self._maintain, (maintenance, 0, 0))
+        self._plan()
+
+    # -- failures, as they come
+
+    def _plan(self) -> None:
+        next_s = self.stream.next_s()
+        if next_s < inf:
+            self._next = self._clock.call_at(next_s, FAILURES, self._strike, None)
+
+    def _strike(self, event: Event) -> None:
+        if event is not self._next:
+            return  # an earlier one has come between
+        stream, now_s = self.stream, self._clock._now
+        while stream.next_s() <= now_s:
+            _, index, part, turn, what = stream.pop()
+            if (index, part) in self._broken:
+                continue  # it was warned of, and the part is out of service already
+            if what == WARNING:
+                self._warned(index, part, turn, now_s)
+            else:
+                self._fails(index, part, turn, now_s)
+        self._plan()
+
+    def _fails(self, index: int, part: int, turn: int, now_s: float) -> None:
+        cls = self.stream.classes[index]
+        node = self.stream.node_of(cls, part)
+        if node >= 0 and self._is_spared(cls, index, node, part, turn):
+            self.stream.renew(index, part, turn + 1, now_s)
+            return
+        if cls.effect == "maintenance" and not self._heeds_warnings:
+            self.stream.renew(index, part, turn + 1, now_s)
+            return
+        fault = self._begin(index, part, turn, now_s)
+        self._note_history(fault, now_s)
+        if cls.effect == "fail_stop":
+            self._take_down(fault, now_s)
+        elif cls.effect == "maintenance":
+            self._evict(fault, now_s)
+            return
+        elif cls.effect == "silent":
+            self._corrupt(fault, now_s)
+        else:
+            self._slow_down(fault, now_s)
+            if not cls.evicts:
+                self._repair(fault, now_s)
+                return
+        delay_s = self._draw(fault, _DETECTION, cls.detection)
+        if delay_s > 0:
+            self._clock.call_at(now_s + delay_s, FAILURES, self._detected, fault)
+        else:
+            self._found(fault, now_s)
+
+    def _is_spared(self, cls: FaultClass, index: int, node: int, part: int, turn: int) -> bool:
+        """Whether a part of a node does not fail now: switched off, or idle and lucky."""
+        if self._fleet.down_mask[node]:
+            return True
+        if cls.idle_rate == 1.0 or self._cluster.residents[node]:
+            return False
+        return uniform(self._marks[index], part, turn * _PURPOSES + _IDLE) >= cls.idle_rate
+
+    def _draw(self, fault: Fault, purpose: int, law: object) -> float:
+        u = uniform(self._marks[fault.index], fault.part, fault.turn * _PURPOSES + purpose)
+        return at(law, u)  # type: ignore[arg-type]
+
+    def _mark(self, fault: Fault, purpose: int) -> float:
+        return uniform(self._marks[fault.index], fault.part, fault.turn * _PURPOSES + purpose)
+
+    def _begin(
+        self, index: int, part: int, turn: int, now_s: float, lasts_s: float = -1.0
+    ) -> Fault:
+        """Open the incident and find what the fault takes."""
+        cls = self._classes[index]
+        unit, level = part // cls.per, cls.of
+        fault = Fault(index, cls, part, turn, lasts_s)
+        takes = fault.level = cls.takes
+        if cls.beta and self._mark(fault, _COMMON) < cls.beta:
+            takes = fault.level = cls.beta_of
+        domains = self._domains
+        if level == "gpu":
+            node, gpu = domains.gpu(unit)
+        else:
+            node, gpu = domains.nodes(level, unit)[0], -1
+        if takes == "gpu":
+            fault.nodes = [(node, 1 << gpu)]
+        elif takes == "node" and level in ("gpu", "node"):
+            fault.nodes = [(node, self._whole(node))]
+        else:
+            of = int(domains.unit_of(takes)[node])
+            fault.nodes = [(v, self._whole(v)) for v in domains.nodes(takes, of)]
+        fault.incident = self._incidents.begin(
+            now_s, self._codes[index], part, LEVELS.index(level), unit, _KIND[cls.effect]
+        )
+        self._incidents.nodes_hit[fault.incident] = len(fault.nodes)
+        if lasts_s < 0:
+            self._broken.add((index, part))
+        return fault
+
+    def _whole(self, node: int) -> int:
+        fleet = self._fleet
+        return (1 << fleet.site.pools[fleet.node_pool[node]].gpus_per_node) - 1
+
+    def _note_history(self, fault: Fault, now_s: float) -> None:
+        if self._retires and len(fault.nodes) == 1:
+            self._history.setdefault(fault.nodes[0][0], []).append(now_s)
+
+    # -- out of service
+
+    def _take_down(self, fault: Fault, now_s: float) -> None:
+        """Stop the parts at once, and the jobs on them with them."""
+        hit = self._residents(fault.nodes)
+        self.outages.begin(fault.incident, fault.nodes)
+        self._incidents.trouble(fault.incident)
+        self._expect_back(fault, now_s)
+        level = fault.level
+        for row, (job, nodes) in sorted(hit.items()):
+            life = self._training.lives[row]
+            if self._training.interrupt(life, fault.incident, nodes, level, now_s):
+                fault.jobs.append(job)
+        self._cluster.nodes_changed(node for node, _ in fault.nodes)
+
+    def _residents(self, nodes: Iterable[tuple[int, int]]) -> dict[int, tuple[Job, list[int]]]:
+        """Jobs that hold any of these GPUs, by row, each with the nodes concerned."""
+        residents = self._cluster.residents
+        found: dict[int, tuple[Job, list[int]]] = {}
+        for node, mask in nodes:
+            for job in residents[node]:
+                if job.held[node] & mask:
+                    found.setdefault(job.row, (job, []))[1].append(node)
+        return found
+
+    def _expect_back(self, fault: Fault, now_s: float) -> None:
+        """Tell schedulers when to expect the nodes: the mean of each stage that may come."""
+        if fault.lasts_s >= 0:
+            for node, _ in fault.nodes:
+                self._fleet.up_s[node] = now_s + fault.lasts_s
+            return
+        expected_s, chance = now_s + fault.cls.detection.mean, 1.0
+        for stage in fault.cls.repair:
+            expected_s += chance * _typical_s(stage.law(now_s))
+            chance *= stage.escalates
+        for node, _ in fault.nodes:
+            self._fleet.up_s[node] = max(expected_s, self._fleet.up_s.get(node, 0.0))
+
+    def _evict(self, fault: Fault, now_s: float) -> None:
+        """Take parts that still work out of service: the jobs on them save and leave first."""
+        self._close(fault, now_s)
+        self._ask_to_leave(fault, now_s)
+
+    def _close(self, fault: Fault, now_s: float) -> None:
+        """No job may start there any more."""
+        fault.planned = True
+        self.outages.begin(fault.incident, fault.nodes)
+        self._incidents.trouble(fault.incident)
+        self._expect_back(fault, now_s)
+        self._cluster.nodes_changed(node for node, _ in fault.nodes)
+
+    def _ask_to_leave(self, fault: Fault, now_s: float) -> None:
+        fault.leaving = 1  # until all have been asked
+        for row, (_, nodes) in sorted(self._residents(fault.nodes).items()):
+            for node in nodes:
+                life = self._training.lives.get(row)
+                if life is not None and node in life.job.held and node not in life.leaving:
+                    fault.leaving += 1
+                    self._training.leave(life, node, fault, fault.incident, now_s)
+        self._left(fault, -1, now_s)
+
+    def _left(self, fault: object, node: int, now_s: float) -> None:
+        """A job has left a node that it was asked to leave."""
+        assert isinstance(fault, Fault)
+        fault.leaving -= 1
+        if not fault.leaving:
+            self._repair(fault, now_s)
+
+    # -- faults that stop nothing at first
+
+    def _slow_down(self, fault: Fault, now_s: float) -> None:
+        cls = fault.cls
+        of, tell = (
+            (self._slow, self._training.slow)
+            if cls.effect == "slow"
+            else (self._degraded, self._training.degraded)
+        )
+        self._incidents.trouble(fault.incident)
+        for node, _ in fault.nodes:
+            of.setdefault(node, []).append(fault)
+            self._tell_speed(node, of, tell)
+        self._note_hits(fault)
+        self._training.change_pace_on([node for node, _ in fault.nodes], now_s)
+
+    def _speed_again(self, fault: Fault, now_s: float) -> None:
+        """A slow part is well, or out of service."""
+        cls = fault.cls
+        of, tell = (
+            (self._slow, self._training.slow)
+            if cls.effect == "slow"
+            else (self._degraded, self._training.degraded)
+        )
+        for node, _ in fault.nodes:
+            of[node].remove(fault)
+            self._tell_speed(node, of, tell)
+        self._training.change_pace_on([node for node, _ in fault.nodes], now_s)
+
+    def _tell_speed(
+        self, node: int, of: dict[int, list[Fault]], tell: dict[int, tuple[float, int]]
+    ) -> None:
+        faults = of[node]
+        if not faults:
+            del of[node], tell[node]
+            return
+        tell[node] = min((_speed_of(fault), fault.incident) for fault in faults)
+
+    def _corrupt(self, fault: Fault, now_s: float) -> None:
+        self._incidents.trouble(fault.incident)
+        for node, _ in fault.nodes:
+            self._silent.setdefault(node, []).append(fault)
+            self._training.silent.setdefault(node, set())
+        for row, (_, nodes) in sorted(self._residents(fault.nodes).items()):
+            life = self._training.lives[row]
+            self._training.accounts.settle(life, now_s)
+            self._training.spoil(life, nodes[0])
+
+    def _note_hits(self, fault: Fault) -> None:
+        for row in sorted(self._residents(fault.nodes)):
+            self._incidents.hit(fault.incident, row)
+
+    # -- found
+
+    def _detected(self, event: Event) -> None:
+        self._found(event._value, self._clock._now)
+
+    def _found(self, fault: Fault, now_s: float) -> None:
+        cls = fault.cls
+        if cls.effect == "silent":
+            self._uncover(fault, now_s)
+        elif cls.effect in ("slow", "degraded"):
+            self._speed_again(fault, now_s)
+            self._incidents.well(fault.incident, now_s)
+            self._evict(fault, now_s)
+            return
+        elif cls.wrong_unit and fault.jobs and self._mark(fault, _WRONG) < cls.wrong_unit:
+            self._pull_another(fault, now_s)
+        self._repair(fault, now_s)
+        self._recovery.found(fault.jobs, fault.incident, now_s)
+
+    def _uncover(self, fault: Fault, now_s: float) -> None:
+        """Corruption is found: all that was spoilt is rolled back, and the part is pulled."""
+        training = self._training
+        spoilt: set[int] = set()
+        for node, _ in fault.nodes:
+            self._silent[node].remove(fault)
+            if not self._silent[node]:
+                del self._silent[node]
+                spoilt |= training.silent.pop(node)
+        self._take_down(fault, now_s)
+        self._incidents.well(fault.incident, now_s)
+        hit = {job.row for job in fault.jobs}
+        for row in sorted(spoilt - hit):
+            life = training.lives.get(row)
+            if life is not None and life.unsafe_s < inf and life.job.held:
+                training.interrupt(life, fault.incident, (), "node", now_s)
+                fault.jobs.append(life.job)
+
+    def _pull_another(self, fault: Fault, now_s: float) -> None:
+        """Another node of the same job is pulled; the faulty one goes back and fails again."""
+        job = fault.jobs[0]
+        others = sorted(job.held)
+        if not others or len(fault.nodes) != 1:
+            return
+        node = others[int(self._mark(fault, _WHICH) * len(others))]
+        life = self._training.lives[job.row]
+        self._back_in_service(fault.nodes, fault.incident)
+        fault.nodes = [(node, self._whole(node))]
+        self.outages.begin(fault.incident, fault.nodes)
+        self._expect_back(fault, now_s)
+        for row, (other, nodes) in sorted(self._residents(fault.nodes).items()):
+            if row == job.row:
+                self._training.accounts.settle(life, now_s)
+                self._training.drop(life, nodes, now_s)
+            elif self._training.interrupt(
+                self._training.lives[row], fault.incident, nodes, "node", now_s
+            ):
+                fault.jobs.append(other)
+        self._cluster.nodes_changed([node])
+        cls = self.stream.classes[fault.index]
+        again_s = self._draw(fault, _STAGES - 1, cls.recurs) if cls.recurs else 600.0
+        self._broken.discard((fault.index, fault.part))
+        self.stream.renew(fault.index, fault.part, fault.turn + 1, now_s, max(again_s, 1.0))
+        self._plan()
+        fault.part = -1
+
+    def _warned(self, index: int, part: int, turn: int, now_s: float) -> None:
+        """A failure is foreseen: the part is repaired before it happens, if anybody heeds it."""
+        cls = self.stream.classes[index]
+        node = self.stream.node_of(cls, part)
+        if not self._heeds_warnings or (node >= 0 and self._fleet.down_mask[node]):
+            return
+        fault = self._begin(index, part, turn, now_s)
+        self._incidents.kind[fault.incident] = MAINTENANCE
+        self._evict(fault, now_s)
+
+    # -- repair
+
+    def _repair(self, fault: Fault, now_s: float) -> None:
+        """Begin the next stage of its repair."""
+        if not fault.stage:
+            self.repairing += 1
+        if fault.lasts_s >= 0:
+            self._clock.call_at(now_s + fault.lasts_s, COMPLETIONS, self._stage_over, fault)
+            return
+        stage = fault.cls.repair[fault.stage]
+        if stage.crew and self._free_crews < inf:
+            if self._free_crews < 1:
+                self._for_crew.append(fault)
+                return
+            self._free_crews -= 1
+        lasts_s = self._repair_mark_time(fault, now_s)
+        self._clock.call_at(now_s + lasts_s, COMPLETIONS, self._stage_over, fault)
+
+    def _repair_mark_time(self, fault: Fault, now_s: float) -> float:
+        law = fault.cls.repair[fault.stage].law(now_s)
+        turn = fault.turn * _PURPOSES + _STAGES + 3 * fault.stage
+        return at(law, uniform(self._marks[fault.index], max(fault.part, 0), turn))
+
+    def _stage_over(self, event: Event) -> None:
+        fault: Fault = event._value
+        now_s, cls = self._clock._now, fault.cls
+        if fault.lasts_s >= 0:
+            self.repairing -= 1
+            self._mended(fault, now_s, unmended=False)
+            return
+        stage = cls.repair[fault.stage]
+        if stage.crew and self._free_crews < inf:
+            self._free_crews += 1
+            if self._for_crew:
+                self._repair(self._for_crew.popleft(), now_s)
+        marks, part = self._marks[fault.index], max(fault.part, 0)
+        turn = fault.turn * _PURPOSES + _STAGES + 3 * fault.stage
+        if stage.escalates and uniform(marks, part, turn + 1) < stage.escalates:
+            fault.stage += 1
+            self._repair(fault, now_s)
+            return
+        unmended = bool(stage.unmended) and uniform(marks, part, turn + 2) < stage.unmended
+        self.repairing -= 1
+        self._mended(fault, now_s, unmended=unmended)
+
+    def _mended(self, fault: Fault, now_s: float, *, unmended: bool) -> None:
+        cls = fault.cls
+        slowed = cls.effect in ("slow", "degraded") and not fault.planned
+        if slowed:
+            self._speed_again(fault, now_s)
+        elif self._retired(fault, now_s):
+            for node, _ in fault.nodes:
+                self._fleet.up_s[node] = inf
+            self._incidents.well(fault.incident, now_s)
+            return
+        else:
+            self._back_in_service(fault.nodes, fault.incident)
+        self._incidents.well(fault.incident, now_s)
+        if fault.part >= 0 and fault.lasts_s < 0:
+            self._broken.discard((fault.index, fault.part))
+            self._renew(fault, now_s, unmended)
+
+    def _renew(self, fault: Fault, now_s: float, unmended: bool) -> None:
+        cls = self.stream.classes[fault.index]
+        node = self.stream.node_of(cls, fault.part)
+        after_s = 0.0
+        if node >= 0 and not unmended and self._model.mends_lemons:
+            self.stream.multiplier[node] = min(self.stream.multiplier[node], 1.0)
+        if unmended and cls.recurs is not None:
+            after_s = max(self._draw(fault, _STAGES - 1, cls.recurs), nextafter(0, 1))
+        before_s = self.stream.next_s()
+        self.stream.renew(fault.index, fault.part, fault.turn + 1, now_s, after_s)
+        if self.stream.next_s() < before_s:
+            self._plan()
+
+    def _retired(self, fault: Fault, now_s: float) -> bool:
+        if not self._retires or len(fault.nodes) != 1:
+            return False
+        faults_s = self._history.get(fault.nodes[0][0], [])
+        return bool(faults_s) and self._retirement.retires(faults_s, now_s)
+
+    def _back_in_service(self, nodes: Sequence[tuple[int, int]], incident: int) -> None:
+        for node, mask in self.outages.end(incident, nodes):
+            self._fleet.mend(node, mask)
+            self._refill(node)
+        self._cluster.nodes_changed(node for node, _ in nodes)
+        self._recovery.nodes_came = True
+
+    # -- spares
+
+    def _set_spares_aside(self) -> dict[tuple[int, int], int]:
+        """Hold back the last nodes of each unit; how many each unit should have."""
+        targets: dict[tuple[int, int], int] = {}
+        for p, pool in enumerate(self._fleet.site.pools):
+            if not pool.spares:
+                continue
+            nodes = self._fleet.site.pool_nodes(p)
+            for node in reversed(nodes):
+                at_unit = self._spare_unit(node)
+                if targets.setdefault(at_unit, 0) < pool.spares:
+                    targets[at_unit] += 1
+                    self._fleet.set_aside(node)
+        self._cluster.changed()
+        return targets
+
+    def _spare_unit(self, node: int) -> tuple[int, int]:
+        p = self._fleet.node_pool[node]
+        per = self._fleet.site.pools[p].spares_per
+        return p, 0 if per == "pool" else int(self._domains.unit_of(per)[node])
+
+    def _refill(self, node: int) -> None:
+        """A node that is back becomes a spare, where there are fewer than there should be."""
+        if not self._targets:
+            return
+        at_unit = self._spare_unit(node)
+        target = self._targets.get(at_unit, 0)
+        if not target or self._fleet.free_mask[node] != self._whole(node):
+            return
+        have = sum(self._spare_unit(v) == at_unit for v in self._fleet.spare_nodes)
+        if have < target:
+            self._fleet.set_aside(node)
+
+    # -- what is planned
+
+    def _dated(self, event: Event) -> None:
+        """An incident of the scenario or of a record."""
+        planned: Incident = event._value
+        now_s = self._clock._now
+        fault = self._begin(self._index_of(planned), planned.unit, 0, now_s, planned.lasts_s)
+        if planned.effect == "fail_stop":
+            self._take_down(fault, now_s)
+            self._repair(fault, now_s)
+            self._recovery.found(fault.jobs, fault.incident, now_s)
+        elif planned.effect == "maintenance":
+            self._evict(fault, now_s)
+        else:
+            self._slow_down(fault, now_s)
+            self._repair(fault, now_s)
+
+    def _maintain(self, event: Event) -> None:
+        """Planned work on the next units of its round: no job may start there from now on."""
+        plan, round_, first = event._value
+        now_s, units = self._clock._now, self._domains.units(plan.of)
+        for unit in range(first, min(first + plan.at_once, units)):
+            fault = self._begin(self._index_of(plan), unit, 0, now_s, plan.lasts_s)
+            self._close(fault, now_s)
+            self._clock.call_at(now_s + plan.notice_s, FAILURES, self._notice_over, fault)
+        first += plan.at_once
+        if first >= units:
+            first, round_ = 0, round_ + 1
+        start_s = plan.first_s + round_ * plan.every_s + first // plan.at_once * plan.lasts_s
+        self._clock.call_at(
+            max(start_s - plan.notice_s, now_s), FAILURES, self._maintain, (plan, round_, first)
+        )
+
+    def _notice_over(self, event: Event) -> None:
+        self._ask_to_leave(event._value, self._clock._now)
+
+    def _index_of(self, planned: Incident | Maintenance) -> int:
+        """The class that planned things of this kind are reported as, made when first met."""
+        effect = planned.effect if isinstance(planned, Incident) else "maintenance"
+        cls = FaultClass(
+            name=planned.name,
+            of=planned.of,
+            life=_NEVER,
+            repair=(Stage(((0.0, _NEVER),)),),
+            effect=effect,
+            takes=planned.of,
+            speed=getattr(planned, "speed", 1.0),
+            bandwidth=getattr(planned, "bandwidth", 1.0),
+            exposed_share=getattr(planned, "exposed_share", 0.0),
+        )
+        if cls not in self._classes:
+            self._classes.append(cls)
+            self._codes.append(self._incidents.component_code(cls.name))
+            self._marks.append(0)
+        return self._classes.index(cls)
+
+
+def _speed_of(fault: Fault) -> float:
+    cls = fault.cls
+    assert cls is not None
+    if cls.effect == "slow":
+        return cls.speed
+    # Exchange takes 1 / bandwidth times as long; the rest of the step stays.
+    return 1 / (1 + cls.exposed_share * (1 / cls.bandwidth - 1))
+
+
+def _typical_s(law: object) -> float:
+    """The median: heavy tails have means that nobody waits for."""
+    return at(law, 0.5)  # type: ignore[arg-type]

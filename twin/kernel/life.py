@@ -1,0 +1,192 @@
+"""The life of one job under failures: its phase, its progress, and where its GPU-time went."""
+
+from __future__ import annotations
+
+from math import inf, nan
+
+from simpy import Event
+
+from twin.kernel.job import Job
+from twin.kernel.progress import Progress
+from twin.site.fleet import Fleet
+
+# The shares of GPU-time that a job can hold, in the order in which they are kept.
+SHARES = (
+    "startup",
+    "restart",
+    "checkpoint",
+    "lost",
+    "exposed_comm",
+    "straggling",
+    "useful",
+    "stranded",
+    "spare",
+)
+STARTUP, RESTART, CHECKPOINT, LOST, EXPOSED_COMM, STRAGGLING, USEFUL, STRANDED, SPARE = range(9)
+
+# Phases. AWAY: it holds nothing and waits in the queue. STARTING: its first start. SAVING: it
+# writes a checkpoint before it leaves a node. IDLED: interrupted, holding what is left of its
+# gang. RESTARTING: beginning again.
+AWAY, STARTING, RUNNING, SAVING, IDLED, RESTARTING = range(6)
+
+
+class Life:
+    """What the kernel knows of a job from its first start to its end.
+
+    Attributes
+    ----------
+    phase : int
+    since_s : float
+        Up to when its GPU-time is accounted for. [s]
+    event : Event or None
+        The one event that it waits for; any other that fires is out of date.
+    spent : list of float
+        GPU-time by `SHARES`. [GPU s]
+    whole_gpus : int
+        GPUs that its gang takes, those not asked for included and standbys not.
+    held_gpus : int
+        GPUs held now; of these ``busy`` were asked for, ``surplus`` not, ``standby`` are warm.
+    standby : set of int
+        Nodes that stand by.
+    scale, speed, comm : float
+        Share of the gang that works, speed of its slowest part, and what slow links leave of that.
+    incident : int
+        The one that interrupted it last.
+    slow_incident : int
+        The one that slows it down; -1 if none.
+    interrupted_s, away_s : float
+        Since when it is interrupted (NaN if it is not), and for how long it was, in all. [s]
+    hit : set of str
+        Levels of the faults since it last ran: what is saved must outlive them.
+    unsafe_s : float
+        Work beyond which all is corrupt; ``inf`` if none is. [s]
+    leaving : dict of int to object
+        Nodes that it leaves once it has saved, and why.
+    lost_nodes : list of int
+        Nodes that it lost and that nothing has taken the place of.
+    troubled : list of int
+        Incidents that are not over for it until it runs again.
+    shrunk, rejoins : bool
+        Whether it runs with fewer replicas, and whether lost ones join without stopping the rest.
+    software : (time_s, class)
+        Its next software fault.
+    restart, station
+        Its way through `twin.kernel.restarts`.
+    """
+
+    __slots__ = (
+        "allocations",
+        "away_s",
+        "busy_gpus",
+        "comm",
+        "estimate_s",
+        "event",
+        "held_gpus",
+        "hit",
+        "incident",
+        "interrupted_s",
+        "interruptions",
+        "job",
+        "leaving",
+        "lost_nodes",
+        "node_gpus",
+        "phase",
+        "pool",
+        "preemptions",
+        "progress",
+        "ran_s",
+        "rejoining",
+        "rejoins",
+        "restart",
+        "restarts",
+        "runs",
+        "scale",
+        "shrunk",
+        "since_s",
+        "slow_incident",
+        "software",
+        "speed",
+        "spent",
+        "standby",
+        "standby_gpus",
+        "station",
+        "surplus_gpus",
+        "troubled",
+        "unsafe_s",
+        "whole_gpus",
+    )
+
+    def __init__(self, job: Job, progress: Progress) -> None:
+        self.job = job
+        self.progress = progress
+        self.estimate_s = job.estimate_s
+        self.phase = AWAY
+        self.since_s = 0.0
+        self.event: Event | None = None
+        self.spent = [0.0] * len(SHARES)
+        self.allocations: dict[int, int] = {}  # node -> row of the table of allocations
+        self.pool = -1
+        self.node_gpus = 0
+        self.whole_gpus = 0
+        self.held_gpus = self.busy_gpus = self.surplus_gpus = self.standby_gpus = 0
+        self.standby: set[int] = set()
+        self.leaving: dict[int, object] = {}
+        self.lost_nodes: list[int] = []
+        self.troubled: list[int] = []
+        self.scale = self.speed = self.comm = 1.0
+        self.incident = self.slow_incident = -1
+        self.interrupted_s = nan
+        self.away_s = self.ran_s = 0.0
+        self.interruptions = self.restarts = self.preemptions = self.runs = 0
+        self.hit: set[str] = set()
+        self.unsafe_s = inf
+        self.shrunk = self.rejoins = False
+        self.rejoining: Event | None = None
+        self.software: tuple[float, int] = (inf, -1)
+        self.station = 0
+        self.restart: tuple[float, float, int, int] = (0.0, 0.0, 0, 0)
+
+    @property
+    def pace(self) -> float:
+        """Work done in a second of computing."""
+        return self.scale * self.speed * self.comm
+
+    @property
+    def missing_gpus(self) -> int:
+        """GPUs that its gang lacks."""
+        return max(self.whole_gpus - self.held_gpus, 0)
+
+    def settle_in(self, fleet: Fleet) -> None:
+        """It was given a whole gang: the last nodes of it are its standbys, if it has any."""
+        job = self.job
+        self.pool = fleet.node_pool[next(iter(job.held))]
+        self.node_gpus = fleet.site.pools[self.pool].gpus_per_node
+        self.whole_gpus = sum(map(int.bit_count, job.held.values()))
+        standby_gpus = job.shape.standby_gpus
+        if standby_gpus:
+            self.standby = set(list(job.held)[-(standby_gpus // self.node_gpus) :])
+            self.whole_gpus -= standby_gpus
+        self.scale = 1.0
+        self.shrunk = False
+
+    def leave_all(self) -> None:
+        """It holds no node any more."""
+        self.allocations.clear()
+        self.leaving.clear()
+        self.lost_nodes.clear()
+        self.standby.clear()
+        self.phase = AWAY
+        self.event = None
+
+    def promote_standbys(self) -> None:
+        """Standbys take the places of lost nodes, so fewer stand by."""
+        while len(self.standby) * self.node_gpus > self.standby_gpus:
+            self.standby.remove(max(self.standby))
+
+    def count(self, held_gpus: int) -> None:
+        """Divide what it holds into what was asked for, what was not, and standbys."""
+        gang = min(held_gpus, self.whole_gpus)
+        self.held_gpus = held_gpus
+        self.standby_gpus = held_gpus - gang
+        self.surplus_gpus = min(self.whole_gpus - self.job.gpus, gang)
+        self.busy_gpus = gang - self.surplus_gpus

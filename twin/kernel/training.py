@@ -1,0 +1,398 @@
+"""Jobs under failures: they start, run, save, are interrupted, begin again and finish.
+
+The one place that sets or replaces a job's pending event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from math import inf, isnan, nan
+
+from simpy import Event
+
+from twin.failures.draws import at, key, uniform
+from twin.failures.model import FaultClass
+from twin.failures.restart import RestartModel
+from twin.kernel.accounts import Accounts
+from twin.kernel.clock import COMPLETIONS, FAILURES, Clock
+from twin.kernel.cluster import Cluster
+from twin.kernel.incidents import FAIL_STOP, Incidents
+from twin.kernel.job import Job
+from twin.kernel.life import AWAY, IDLED, RESTARTING, RUNNING, SAVING, STARTING, Life
+from twin.kernel.progress import Progress
+from twin.kernel.recorder import Recorder
+from twin.kernel.restarts import Restarts
+from twin.policies.base import CheckpointPolicy
+
+
+@dataclass(frozen=True)
+class Save:
+    """A job about to run, as checkpoint policies see it."""
+
+    write_s: float
+    restart_s: float
+    mttf_s: float
+    ran_s: float
+    interruptions: int
+
+
+class Training:
+    """The lives of all running jobs.
+
+    Attributes
+    ----------
+    lives : dict of int to Life
+        By row, from the first start to the end.
+    slow, degraded : dict of int to (float, int)
+        Nodes that run slowly or on slow links: what is left of the speed, and the incident.
+    silent : dict of int to set of int
+        Nodes that corrupt what runs on them without anybody knowing, and the jobs (rows) spoilt.
+    on_idle, on_left : callable
+        Called with a job that stands still and is known to, and with (why, node, time) when a job
+        has left a node that it was asked to leave.
+    """
+
+    def __init__(
+        self,
+        model: RestartModel,
+        checkpoint: CheckpointPolicy,
+        software: Sequence[FaultClass],
+        rate_factor: float,
+        seed: int,
+        clock: Clock,
+        cluster: Cluster,
+        recorder: Recorder,
+        mttf_s: Callable[[Life], float],
+    ) -> None:
+        self.model = model
+        self.incidents = Incidents()
+        self.accounts = Accounts(self.incidents)
+        self.restarts = Restarts(clock, model, self._begun_again)
+        self.lives: dict[int, Life] = {}
+        self.slow: dict[int, tuple[float, int]] = {}
+        self.degraded: dict[int, tuple[float, int]] = {}
+        self.silent: dict[int, set[int]] = {}
+        self.on_idle: Callable[[Life, float], None]
+        self.on_end: Callable[[Life], None]
+        self.on_left: Callable[[object, int, float], None]
+        self._checkpoint = checkpoint
+        self._rate_factor = rate_factor
+        self._software = [
+            (c, key(seed, f"failures/{c.name}/life"), key(seed, f"failures/{c.name}/marks"))
+            for c in software
+        ]
+        self._clock = clock
+        self._cluster = cluster
+        self._recorder = recorder
+        self._mttf_s = mttf_s
+
+    # -- from a place to work
+
+    def start(self, job: Job, now_s: float) -> None:
+        """A job was given a whole gang: for the first time, or again from the queue."""
+        life = self.lives.get(job.row)
+        if life is None:
+            saves = job.job_kind in self.model.kinds
+            levels = self.model.levels_of(job.gpus, len(job.held)) if saves else ()
+            life = self.lives[job.row] = Life(job, Progress(job.run_s, levels))
+            self._recorder.start_s[job.row] = now_s
+        life.since_s = now_s
+        life.settle_in(self._cluster.fleet)
+        for node, mask in job.held.items():
+            life.allocations[node] = self._recorder.hold(job.row, node, mask, now_s)
+        self.accounts.count(life, life.whole_gpus + job.shape.standby_gpus)
+        self._taint(life, job.held)
+        if not isnan(life.interrupted_s):
+            self.restart(life, now_s, 0.0)
+        elif self.model.startup_s:
+            life.phase = STARTING
+            until_s = now_s + self.model.startup_s
+            life.event = self._clock.call_at(until_s, COMPLETIONS, self._started, life)
+        else:
+            self.run(life, now_s)
+
+    def _started(self, event: Event) -> None:
+        life: Life = event._value
+        if life.event is event:
+            now_s = self._clock._now
+            self.accounts.settle(life, now_s)
+            self.run(life, now_s)
+
+    def restart(self, life: Life, now_s: float, take_s: float) -> None:
+        """Begin again from what is safe, on the gang that it holds."""
+        self.accounts.settle(life, now_s)
+        level = self.accounts.roll_back(life, now_s)
+        life.unsafe_s = inf
+        life.hit.clear()
+        self._taint(life, life.job.held)
+        life.phase = RESTARTING
+        model, levels = self.model, life.progress.levels
+        fixed_s, node_bytes = take_s + model.restart_s, 0.0
+        if level >= 0:
+            fixed_s += levels[level].read_s
+            if level == len(levels) - 1:
+                node_bytes = model.state_bytes_per_gpu * life.job.gpus / len(life.job.held)
+        self.restarts.begin(life, now_s, fixed_s, node_bytes)
+
+    def _begun_again(self, life: Life, now_s: float) -> None:
+        self.accounts.settle(life, now_s)
+        self.run(life, now_s)
+
+    def run(self, life: Life, now_s: float) -> None:
+        """It computes from now on."""
+        if not isnan(life.interrupted_s):
+            life.away_s += now_s - life.interrupted_s
+            life.interrupted_s = nan
+            life.restarts += 1
+        for incident in life.troubled:
+            self.incidents.well(incident, now_s)
+        life.troubled.clear()
+        life.phase = RUNNING
+        life.runs += 1
+        interval_s = inf
+        if life.progress.levels:
+            least_s = max(life.progress.levels[0].flush_s, 1e-3)
+            interval_s = max(self._checkpoint.interval_s(self._save_view(life)), least_s)
+        life.software = self._next_software_fault(life, now_s)
+        self._go(life, now_s, interval_s)
+
+    def _save_view(self, life: Life) -> Save:
+        levels = life.progress.levels
+        return Save(
+            levels[0].write_s,
+            self.model.restart_s + levels[-1].read_s,
+            self._mttf_s(life),
+            life.ran_s,
+            life.interruptions,
+        )
+
+    # -- while it runs
+
+    def _go(self, life: Life, now_s: float, interval_s: float) -> None:
+        """Find its speed and set its next event: the finish, or a fault of its software."""
+        held, standby = life.job.held, life.standby
+        life.speed = life.comm = 1.0
+        life.slow_incident = -1
+        for node, (speed, incident) in self.slow.items():
+            if speed < life.speed and node in held and node not in standby:
+                life.speed, life.slow_incident = speed, incident
+        for node, (left, incident) in self.degraded.items():
+            if left < life.comm and len(held) > 1 and node in held and node not in standby:
+                life.comm, life.slow_incident = left, incident
+        life.progress.run(now_s, life.pace, interval_s)
+        self.accounts.begin_work(life)
+        finish_s = life.progress.finish_s()
+        if life.software[0] < finish_s:
+            life.event = self._clock.call_at(life.software[0], FAILURES, self._crashed, life)
+        else:
+            life.event = self._clock.call_at(finish_s, COMPLETIONS, self._finished, life)
+        share = (finish_s - now_s) / life.job.run_s if life.job.run_s > 0 else 1.0
+        self._cluster.expect_end(life.job, now_s + share * life.estimate_s)
+
+    def change_pace_on(self, nodes: Iterable[int], now_s: float) -> None:
+        """The speed of these nodes is another now."""
+        rows = {job.row for node in nodes for job in self._cluster.residents[node]}
+        for row in sorted(rows):
+            life = self.lives[row]
+            if life.phase == RUNNING:
+                self.rescale(life, life.scale, now_s)
+
+    def go_on(self, life: Life, now_s: float, stall_s: float) -> None:
+        """Begin to compute again, losing nothing, after so long a stall."""
+        self.accounts.settle(life, now_s)
+        life.hit.clear()
+        life.phase = RESTARTING
+        life.progress.forget_stall()
+        self.restarts.begin(life, now_s, stall_s, 0.0)
+
+    def rescale(self, life: Life, scale: float, now_s: float) -> None:
+        """A running job has another share of its gang at work."""
+        self.accounts.settle(life, now_s)
+        self.accounts.stop_work(life)
+        life.scale = scale
+        self._go(life, now_s, life.progress.interval_s)
+
+    def _taint(self, life: Life, nodes: Iterable[int]) -> None:
+        """Whatever it does on a node that corrupts is spoilt."""
+        if self.silent:
+            for node in nodes:
+                if node in self.silent:
+                    self.spoil(life, node)
+
+    def spoil(self, life: Life, node: int) -> None:
+        """All work of a job from now on is corrupt, as long as nobody knows."""
+        self.silent[node].add(life.job.row)
+        life.unsafe_s = min(life.unsafe_s, life.progress.work_s)
+
+    def _finished(self, event: Event) -> None:
+        life: Life = event._value
+        if life.event is event:
+            now_s = self._clock._now
+            self.accounts.finish(life, now_s)
+            self.accounts.stop_work(life)
+            self.end(life, now_s, failed=False)
+
+    def end(self, life: Life, now_s: float, *, failed: bool) -> None:
+        """It is over: done, or given up."""
+        for incident in life.troubled:
+            self.incidents.well(incident, now_s)
+        self.release(life, now_s)
+        self._recorder.ended(life, now_s, failed)
+        del self.lives[life.job.row]
+        self.on_end(life)
+
+    def release(self, life: Life, now_s: float) -> None:
+        """Give back all that it holds."""
+        job = life.job
+        left = list(life.leaving.items())
+        for row in life.allocations.values():
+            self._recorder.release(row, now_s)
+        life.leave_all()
+        self.accounts.count(life, 0)
+        self._cluster.end(job, now_s)
+        for node, why in left:
+            self.on_left(why, node, now_s)
+
+    # -- interruption
+
+    def stop(self, life: Life, now_s: float) -> None:
+        """Bring it to a standstill, whatever it was doing."""
+        self.accounts.settle(life, now_s)
+        if life.phase == RUNNING:
+            self.accounts.stop_work(life)
+        elif life.phase == RESTARTING:
+            self.restarts.leave(life, now_s)
+        life.event = life.rejoining = None
+        life.phase = IDLED
+        if isnan(life.interrupted_s):
+            life.interrupted_s = now_s
+
+    def interrupt(
+        self, life: Life, incident: int, nodes: Sequence[int], level: str, now_s: float
+    ) -> bool:
+        """A fault takes these nodes from a job, or stops it without; whether it stops at all.
+
+        A job that loses no more than standbys goes on.
+        """
+        if nodes and life.standby.issuperset(nodes):
+            self.accounts.settle(life, now_s)
+            self.drop(life, nodes, now_s)
+            return False
+        if life.phase != IDLED:
+            life.interruptions += 1
+        self.stop(life, now_s)
+        life.incident = incident
+        life.hit.add(level)
+        self.incidents.hit(incident, life.job.row)
+        self.incidents.trouble(incident)
+        life.troubled.append(incident)
+        leaving = [node for node in life.leaving if node not in nodes]
+        self.drop(life, [*nodes, *leaving], now_s)
+        self.incidents.gpus_idled[incident] += life.busy_gpus
+        return True
+
+    def drop(self, life: Life, nodes: Sequence[int], now_s: float) -> None:
+        """It holds these nodes no longer."""
+        job, lost_gpus = life.job, 0
+        left = []
+        for node in nodes:
+            lost_gpus += job.held[node].bit_count()
+            life.lost_nodes.append(node)
+            self._recorder.release(life.allocations.pop(node), now_s)
+            self._cluster.drop(job, node)
+            life.standby.discard(node)
+            if node in life.leaving:
+                left.append((life.leaving.pop(node), node))
+        if lost_gpus:
+            self.accounts.count(life, life.held_gpus - lost_gpus)
+            life.promote_standbys()
+        for why, node in left:
+            self.on_left(why, node, now_s)
+
+    def add(self, life: Life, nodes: Sequence[int], now_s: float) -> None:
+        """It is given these nodes, whole, or what it asked for of its only one."""
+        job = life.job
+        gpus = min(life.node_gpus, life.whole_gpus)
+        for node, mask in self._cluster.add(job, [(node, gpus) for node in nodes]).items():
+            life.allocations[node] = self._recorder.hold(job.row, node, mask, now_s)
+        self.accounts.count(life, life.held_gpus + gpus * len(nodes))
+        stand_by = life.standby_gpus // life.node_gpus - len(life.standby)
+        life.standby.update(nodes[len(nodes) - stand_by :] if stand_by > 0 else ())
+        self._taint(life, nodes)
+
+    def leave(self, life: Life, node: int, why: object, incident: int, now_s: float) -> None:
+        """Ask a job to leave a node that still works: it saves first, if it can."""
+        if node in life.leaving:
+            return
+        life.leaving[node] = why
+        if node in life.standby or life.phase not in (RUNNING, STARTING):
+            if life.phase != SAVING:
+                if life.phase == RESTARTING:
+                    self.interrupt(life, incident, (), "node", now_s)
+                    self.on_idle(life, now_s)
+                else:
+                    self.accounts.settle(life, now_s)
+                    self.drop(life, [node], now_s)
+            return
+        saves = life.phase == RUNNING and bool(life.progress.levels)
+        life.interruptions += 1
+        self.incidents.hit(incident, life.job.row)
+        self.incidents.trouble(incident)
+        life.troubled.append(incident)
+        life.incident = incident
+        self.stop(life, now_s)
+        self.save_first(life, life.progress.levels[-1].write_s if saves else 0.0, now_s)
+
+    def save_first(self, life: Life, write_s: float, now_s: float) -> None:
+        """A job at a standstill writes a checkpoint; then it is asked how it goes on."""
+        life.phase = SAVING
+        life.event = self._clock.call_at(now_s + write_s, COMPLETIONS, self._saved, life)
+
+    def _saved(self, event: Event) -> None:
+        life: Life = event._value
+        if life.event is event:
+            now_s = self._clock._now
+            self.accounts.settle(life, now_s)
+            life.event = None
+            life.phase = IDLED
+            if life.progress.levels:
+                life.progress.save_now()
+            if life.leaving:
+                self.drop(life, list(life.leaving), now_s)
+                self.incidents.gpus_idled[life.incident] += life.busy_gpus
+            self.on_idle(life, now_s)
+
+    # -- software
+
+    def _next_software_fault(self, life: Life, now_s: float) -> tuple[float, int]:
+        """When and how its software fails next, if it runs from now on."""
+        first: tuple[float, int] = (inf, -1)
+        for index, (cls, life_key, _) in enumerate(self._software):
+            parts = {"job": 1, "gpu": life.job.gpus, "node": len(life.job.held)}[cls.job_scale]
+            rate = self._rate_factor * cls.per * parts
+            life_s = at(cls.life, uniform(life_key, life.job.row, life.runs)) / rate
+            first = min(first, (now_s + life_s, index))
+        return first
+
+    def _crashed(self, event: Event) -> None:
+        life: Life = event._value
+        if life.event is not event:
+            return
+        now_s, row = self._clock._now, life.job.row
+        cls, _, marks = self._software[life.software[1]]
+        component = self.incidents.component_code(cls.name)
+        incident = self.incidents.begin(now_s, component, row, -1, row, FAIL_STOP)
+        self.interrupt(life, incident, (), "job", now_s)
+        if uniform(marks, row, 2 * life.runs) < cls.permanent:
+            self.accounts.roll_back(life, now_s)
+            self.end(life, now_s, failed=True)
+            return
+        known_s = now_s + at(cls.detection, uniform(marks, row, 2 * life.runs + 1))
+        life.event = self._clock.call_at(known_s, FAILURES, self._known, life)
+
+    def _known(self, event: Event) -> None:
+        life: Life = event._value
+        if life.event is event:
+            life.event = None
+            self.on_idle(life, self._clock._now)

@@ -1,0 +1,33 @@
+"""Data-parallel jobs that shrink and grow: all replicas begin again, fewer of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+
+from twin.policies.actions import Action, Hold, Requeue, Restart, Shrink
+from twin.policies.base import RecoveryPolicy
+from twin.policies.view import HitView
+from twin.registry import policy
+
+
+@policy("elastic")
+@dataclass(frozen=True, kw_only=True)
+class Elastic(RecoveryPolicy):
+    """Drop the replicas that are hit and go on with the others; grow again when nodes come.
+
+    Both begin again from what is saved. ``replica_nodes`` make one replica; below ``least`` of the
+    whole gang the job holds what it has and waits.
+    """
+
+    replica_nodes: int = 1
+    least: float = 0.5
+    take_s: float = 0.0
+
+    def recover(self, hit: HitView) -> Action:
+        if hit.can_take(("spare", "free")):
+            return Restart(("spare", "free"), self.take_s)
+        whole = (hit.gang_nodes - hit.missing_nodes) // self.replica_nodes * self.replica_nodes
+        if whole < max(self.least * hit.gang_nodes, 1):
+            return Requeue() if hit.missing_nodes == hit.gang_nodes else Hold(inf)
+        return Shrink(self.replica_nodes)

@@ -1,0 +1,30 @@
+"""Wait for the same node if it is soon back, otherwise replace it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+
+from twin.policies.actions import Action, Hold, Requeue, Restart
+from twin.policies.base import RecoveryPolicy
+from twin.policies.view import HitView
+from twin.registry import policy
+
+
+@policy("in-place")
+@dataclass(frozen=True, kw_only=True)
+class InPlace(RecoveryPolicy):
+    """Hold the gang while the node is expected within ``patience``; else a spare or free node."""
+
+    patience_s: float = 900.0
+    take_s: float = 0.0
+
+    def recover(self, hit: HitView) -> Action:
+        soon_s = hit.since_s + self.patience_s
+        if hit.missing_gpus == 0:
+            return Restart()
+        if hit.now_s < soon_s and hit.back_s <= soon_s and not hit.can_take(("free",)):
+            return Hold(soon_s)
+        if hit.can_take(("free", "spare")):
+            return Restart(("free", "spare"), self.take_s)
+        return Requeue() if hit.missing_nodes == hit.gang_nodes else Hold(inf)
