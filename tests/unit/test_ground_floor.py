@@ -28,6 +28,7 @@ FLOORS = [
     "scenario",
     "physics",
     "site",
+    "failures",
     "workload",
     "policies",
     "kernel",
@@ -127,7 +128,7 @@ def test_plugin_enters_the_registry_and_its_options_are_checked(tmp_path):
         (PLUGIN.format(name="fifo"), "the scheduler name 'fifo' is already taken"),
         (
             "from twin.registry import policy\n@policy('x')\nclass X: pass",
-            "must derive from Scheduler or Placement",
+            "must derive from a base of twin.policies.base",
         ),
     ],
 )

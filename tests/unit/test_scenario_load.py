@@ -178,8 +178,8 @@ def test_a_fault_names_the_file_that_it_stands_in(here):
     Path("base.yaml").write_text(BASE.replace("jobs: 1000", "jobs: many"))
     said = faults("extends: base.yaml\nsed: 3\nseed: x\noutput: {timeline_bin: 3}")
     assert said == [
-        "x.yaml:2:1 sed: unknown key 'sed'; did you mean 'seed'? Known: description, horizon, name,"
-        " output, policies, seed, site, start, workload",
+        "x.yaml:2:1 sed: unknown key 'sed'; did you mean 'seed'? Known: description, failures,"
+        " horizon, name, output, policies, recovery, seed, site, start, workload",
         "x.yaml:3:1 seed: expected a whole number, found 'x'",
         "x.yaml:4:10 output.timeline_bin: 3 has no unit; write it with its unit, for example"
         " '30 min'",

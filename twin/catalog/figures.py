@@ -90,17 +90,7 @@ def read_parts(path: Path, cls: type[P]) -> dict[str, tuple[P, tuple[Figure, ...
     CatalogError
         If the file does not hold together: the message names file, part and figure.
     """
-    import yaml
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        document = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
-        bases = {name: _basis(name, entry) for name, entry in document["bases"].items()}
-        parts = document["parts"]
-    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-        raise CatalogError(f"{path.name}: not a catalog file: {error}") from error
-    except CatalogError as error:
-        raise CatalogError(f"{path.name} {error}") from None
+    bases, parts = read_document(path)
     read = {}
     for name, entry in parts.items():
         try:
@@ -108,6 +98,21 @@ def read_parts(path: Path, cls: type[P]) -> dict[str, tuple[P, tuple[Figure, ...
         except CatalogError as error:
             raise CatalogError(f"{path.name} {name}: {error}") from None
     return read
+
+
+def read_document(path: Path) -> tuple[dict[str, Basis], dict[str, Any]]:
+    """The bases of a catalog file, and its parts as they stand there; raises `CatalogError`."""
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        document = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
+        bases = {name: _basis(name, entry) for name, entry in document["bases"].items()}
+        return bases, dict(document["parts"])
+    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
+        raise CatalogError(f"{path.name}: not a catalog file: {error}") from error
+    except CatalogError as error:
+        raise CatalogError(f"{path.name} {error}") from None
 
 
 def _basis(name: str, entry: Mapping[str, Any]) -> Basis:

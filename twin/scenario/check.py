@@ -6,7 +6,7 @@ quick.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,6 +69,27 @@ def switches() -> list[str]:
     return _parts("switches")
 
 
+def failure_sets() -> list[str]:
+    """Failure sets of the catalog."""
+    from twin.catalog import failures
+
+    return failures.names()
+
+
+def failure_classes(name: str) -> Mapping[str, Mapping[str, Any]]:
+    """Class -> its keys as a scenario would write them, of one failure set."""
+    from twin.catalog import failures
+
+    return failures.failure_set(name).classes
+
+
+def nodes_per_rack(node: str) -> int | None:
+    """Nodes in a rack by the catalog; None if it does not say."""
+    from twin.catalog import parts
+
+    return parts.node(node).nodes_per_rack
+
+
 def _parts(kind: str) -> list[str]:
     from twin.catalog import parts
 
@@ -112,3 +133,8 @@ def policy_names(kind: str) -> list[str]:
     from twin import registry
 
     return registry.POLICY_KINDS[kind].names()
+
+
+def repeated(names: Sequence[str]) -> list[tuple[int, str]]:
+    """Names that stand earlier in the list as well, with their places."""
+    return [(at, name) for at, name in enumerate(names) if name in names[:at]]

@@ -15,7 +15,7 @@ from pydantic.json_schema import JsonSchemaValue
 
 from twin import units
 from twin.errors import DomainError, did_you_mean
-from twin.scenario.forms import OneKey, one_key_schema
+from twin.scenario.forms import Kind, OneKey, one_key_schema
 from twin.scenario.quantities import PositiveNumber, Quantity, Weight
 from twin.scenario.section import Section, below, found
 from twin.units import Dimension
@@ -53,14 +53,14 @@ class Law(OneKey):
         value = self.dimension.example if self.dimension else "1.5"
         return f"{{exponential: {{mean: {value}}}}}"
 
-    def child(self, key: str) -> type[Section] | OneKey | None:
+    def child(self, key: str) -> Kind:
         return self.form(key) if key in _LAWS and key != "constant" else None
 
     def form(self, law: str) -> type[Section]:
         """The section of a law's parameters."""
-        return _form(self, law)
+        return _form(Law(self.dimension), law)
 
-    def read(self, data: Any) -> Distribution:
+    def read(self, data: Any) -> Any:
         from twin import distributions
 
         if isinstance(data, distributions.Distribution):
@@ -79,7 +79,7 @@ class Law(OneKey):
                 raise ValueError(str(error).removeprefix(f"{key}: ")) from None
         return law
 
-    def write(self, law: Distribution) -> dict[str, Any]:
+    def write(self, law: Distribution) -> Any:
         key = type(law).__name__.lower()
         given = {field.name.rstrip("_"): getattr(law, field.name) for field in fields(law)}  # type: ignore[arg-type]
         dumped = self.form(key).model_construct(**given).model_dump(mode="json")
@@ -96,6 +96,34 @@ class Law(OneKey):
                 inner = handler.resolve_ref_schema(inner)["properties"]["value"]
             forms.append(one_key_schema(law, inner))
         return {"anyOf": forms, "examples": [self.example]}
+
+
+@dataclass(frozen=True)
+class LawOrValue(Law):
+    """Marks a law that may also be written as one value, which is a constant law: ``30 s``."""
+
+    dimension: Dimension
+
+    def read(self, data: Any) -> Any:
+        if isinstance(data, str | int | float) and data not in _LAWS:
+            self._value.read(data)
+            return super().read({"constant": data})
+        return super().read(data)
+
+    def write(self, law: Distribution) -> Any:
+        written = super().write(law)
+        return written.get("constant", written)
+
+    def schema(self, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        laws = super().schema(handler)
+        return {
+            "anyOf": [self._value.schema(handler), *laws["anyOf"]],
+            "examples": laws["examples"],
+        }
+
+    @property
+    def _value(self) -> Quantity:
+        return Quantity(self.dimension, at_least=0.0)
 
 
 @cache
@@ -131,6 +159,8 @@ def _form(mark: Law, law: str) -> type[Section]:
 if TYPE_CHECKING:
     DurationLaw = Distribution
     FactorLaw = Distribution
+    Duration = Distribution
 else:
     DurationLaw = Annotated[Any, Law(units.TIME)]
     FactorLaw = Annotated[Any, Law(None)]
+    Duration = Annotated[Any, LawOrValue(units.TIME)]  # one for all, or drawn

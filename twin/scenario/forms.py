@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -46,8 +48,12 @@ class OneKey(Form):
     """
 
     @abstractmethod
-    def child(self, key: str) -> type[Section] | OneKey | None:
+    def child(self, key: str) -> Kind:
         """What the value under ``key`` is made of, for overlays; None if nothing of a scenario."""
+
+    def item(self) -> Kind:
+        """What the items of a list in its place are made of."""
+        return self
 
     def split(self, data: Any, example: str) -> tuple[str, Any]:
         """The key and what follows it; plain text is a key that nothing follows."""
@@ -58,6 +64,17 @@ class OneKey(Form):
             return str(key), {} if value is None else value
         what = f"{len(data)} keys" if isinstance(data, dict) else found(data)
         raise ValueError(f"expected one key, for example {example}; found {what}")
+
+
+@dataclass(frozen=True)
+class Each:
+    """A mapping whose keys the user chooses and whose values are all of one kind."""
+
+    kind: Kind
+
+
+# What a value of a scenario is made of, as far as it matters to what is laid over it.
+Kind = type[Section] | OneKey | Each | None
 
 
 class Tagged(OneKey):
@@ -72,7 +89,7 @@ class Tagged(OneKey):
         self.sections = sections
         self.example = example
 
-    def child(self, key: str) -> type[Section] | OneKey | None:
+    def child(self, key: str) -> Kind:
         cls = self.sections.get(key)
         if cls is None or not cls.bare:
             return cls
@@ -125,7 +142,7 @@ def one_key_schema(key: str, value: JsonSchemaValue) -> JsonSchemaValue:
     }
 
 
-def kind_of(annotation: Any, metadata: tuple[Any, ...] = ()) -> type[Section] | OneKey | None:
+def kind_of(annotation: Any, metadata: tuple[Any, ...] = ()) -> Kind:
     """What a field is made of, seen through ``Annotated``, ``| None`` and ``tuple[..., ...]``."""
     for mark in metadata:
         if isinstance(mark, OneKey):
@@ -135,6 +152,9 @@ def kind_of(annotation: Any, metadata: tuple[Any, ...] = ()) -> type[Section] | 
         return kind_of(inner, tuple(marks))
     if isinstance(annotation, type) and issubclass(annotation, Section):
         return annotation
+    if get_origin(annotation) is Mapping:
+        below = kind_of(get_args(annotation)[1])
+        return Each(below) if below else None
     for part in get_args(annotation):
         kind = kind_of(part)
         if kind is not None:
@@ -142,10 +162,12 @@ def kind_of(annotation: Any, metadata: tuple[Any, ...] = ()) -> type[Section] | 
     return None
 
 
-def child_kind(kind: type[Section] | OneKey | None, key: str) -> type[Section] | OneKey | None:
+def child_kind(kind: Kind, key: str) -> Kind:
     """What the value under ``key`` of a mapping of this kind is made of."""
     if isinstance(kind, OneKey):
         return kind.child(key)
+    if isinstance(kind, Each):
+        return kind.kind
     if kind is None:
         return None
     for info in kind.model_fields.values():

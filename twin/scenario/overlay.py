@@ -10,11 +10,9 @@ import re
 from collections.abc import Sequence
 
 from twin.errors import ScenarioError, did_you_mean
-from twin.scenario.forms import OneKey, child_kind
-from twin.scenario.section import Section, found
+from twin.scenario.forms import Kind, OneKey, child_kind
+from twin.scenario.section import found
 from twin.scenario.yaml_tree import Node, Place
-
-Kind = type[Section] | OneKey | None
 
 
 def overlay(base: Node, over: Node, kind: Kind) -> Node:
@@ -39,7 +37,7 @@ def _spelled_out(node: Node, kind: Kind) -> dict[str, Node] | None:
     if isinstance(node.value, str):
         if isinstance(kind, OneKey):
             return {node.value: Node({}, node.place)}
-        if kind is not None and kind.shorthand:
+        if isinstance(kind, type) and kind.shorthand:
             return {kind.shorthand: node}
     return None
 
@@ -92,7 +90,8 @@ def put(node: Node, steps: Sequence[str], value: Node, kind: Kind, above: str = 
     if isinstance(node.value, list):
         at = _item(node.value, step, above, value.place)
         items = list(node.value)
-        items[at] = put(items[at], rest, value, kind, f"{above}[{step}]")
+        item_kind = kind.item() if isinstance(kind, OneKey) else kind
+        items[at] = put(items[at], rest, value, item_kind, f"{above}[{step}]")
         return Node(items, node.place)
     path = f"{above}.{step}" if above else step
     if isinstance(kind, type) and step not in kind.yaml_keys():

@@ -10,7 +10,7 @@ from pydantic import Field, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 
 from twin.scenario import check
-from twin.scenario.forms import OneKey
+from twin.scenario.forms import Kind, OneKey
 from twin.scenario.section import Section, below, fault, found
 
 
@@ -29,7 +29,7 @@ class PolicyName(OneKey):
     kind: str  # as in `twin.registry.POLICY_KINDS`
     example: str
 
-    def child(self, key: str) -> type[Section] | OneKey | None:
+    def child(self, key: str) -> Kind:
         return None
 
     def read(self, data: Any) -> PolicyRef:
@@ -61,6 +61,9 @@ class PolicyName(OneKey):
 
 Scheduler = Annotated[PolicyRef, PolicyName("schedulers", "{easy-backfill: {}}")]
 Placement = Annotated[PolicyRef, PolicyName("placements", "best-fit")]
+Recovery = Annotated[PolicyRef, PolicyName("recoveries", "{replace: {patience: 1 h}}")]
+Checkpoint = Annotated[PolicyRef, PolicyName("checkpoints", "{fixed: {every: 1 h}}")]
+Retirement = Annotated[PolicyRef, PolicyName("retirements", "{too-often: {faults: 3}}")]
 
 
 class Policies(Section):
@@ -75,4 +78,19 @@ class Policies(Section):
         default=PolicyRef("best-fit"),
         description="where a job runs",
         json_schema_extra={"default": "best-fit"},
+    )
+    recovery: Recovery = Field(
+        default=PolicyRef("requeue"),
+        description="how a job goes on that was interrupted",
+        json_schema_extra={"default": "requeue"},
+    )
+    checkpoint: Checkpoint = Field(
+        default=PolicyRef("daly"),
+        description="how much work lies between two checkpoints",
+        json_schema_extra={"default": "daly"},
+    )
+    retirement: Retirement = Field(
+        default=PolicyRef("never"),
+        description="which nodes that were mended stay out of service",
+        json_schema_extra={"default": "never"},
     )

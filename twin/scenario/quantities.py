@@ -73,6 +73,8 @@ DegreesC = Annotated[float, Quantity(units.TEMPERATURE, at_least=-273.15)]
 Dollars = Annotated[float, Quantity(units.MONEY, at_least=0.0)]
 DollarsPerJoule = Annotated[float, Quantity(units.MONEY_PER_ENERGY)]  # prices go below zero
 DollarsPerSecond = Annotated[float, Quantity(units.MONEY_PER_TIME, at_least=0.0)]
+PositiveBytes = Annotated[float, Quantity(units.BYTES, above=0.0)]
+PositiveBytesPerSecond = Annotated[float, Quantity(units.BYTES_PER_S, above=0.0)]
 PerSecond = Annotated[float, Quantity(units.PER_TIME, above=0.0)]
 
 
@@ -88,11 +90,15 @@ def _key(value: Any) -> Any:
 
 # Beyond 2**53 a float no longer counts one by one, and 2**31 nodes or jobs is past any machine.
 Count = Annotated[int, Strict(), Field(ge=1, le=2**31 - 1), BeforeValidator(_whole)]
+WholeNumber = Annotated[int, Strict(), Field(ge=0, le=2**31 - 1), BeforeValidator(_whole)]
 GpusPerNode = Annotated[int, Strict(), Field(ge=1, le=63), BeforeValidator(_whole)]
 CountKey = Annotated[Count, BeforeValidator(_key)]
 Seed = Annotated[int, Strict(), Field(ge=0, le=2**63 - 1), BeforeValidator(_whole)]
 PositiveNumber = Annotated[float, Strict(), Field(gt=0)]
 Weight = Annotated[float, Strict(), Field(ge=0)]
+Share = Annotated[float, Strict(), Field(ge=0, le=1)]
+PositiveShare = Annotated[float, Strict(), Field(gt=0, le=1)]
+Flag = Annotated[bool, Strict()]
 
 _NAME = re.compile(r"\w(?:[\w.+=,@ -]*[\w+=@-])?")
 

@@ -9,12 +9,16 @@ from pydantic import Field, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
 
 from twin import units
+from twin.scenario.failures import Failures
 from twin.scenario.output import Output
 from twin.scenario.policies import Policies
 from twin.scenario.quantities import CalendarTime, Name, Quantity, Seed
-from twin.scenario.section import Section, fault
+from twin.scenario.recovery import Recovery
+from twin.scenario.repair import usual_time_s
+from twin.scenario.section import Section, fault, faults
 from twin.scenario.site import Site
 from twin.scenario.workload import Window, Workload
+from twin.units import format_duration, parse_quantity
 
 
 class _Horizon(Quantity):
@@ -55,6 +59,12 @@ class Scenario(Section):
     site: Site = Field(description="what stands there")
     workload: Workload = Field(description="what is to be done")
     policies: Policies = Field(default_factory=Policies, description="how it is run")
+    failures: Failures | None = Field(
+        default=None, description="what may go wrong; without it nothing does"
+    )
+    recovery: Recovery = Field(
+        default_factory=Recovery, description="what starting, saving and starting again take"
+    )
     output: Output = Field(default_factory=Output, description="what is kept")
 
     @model_validator(mode="after")
@@ -69,4 +79,48 @@ class Scenario(Section):
             if dated and self.workload.trace is None and self.start is None:
                 message = "has dates, but synthetic jobs have none: give the scenario a start"
                 raise fault(message, change, "workload", "transforms", at, "window")
+        return self
+
+    @model_validator(mode="after")
+    def _repairs_end_within_the_run(self) -> Self:
+        """Classes written here: a set of the catalog may serve a short run as well."""
+        told = []
+        classes = self.failures.classes if self.failures else {}
+        for name, cls in classes.items():
+            if cls is None or not cls.repair or cls.effect != "fail-stop":
+                continue
+            time_s = usual_time_s(cls.repair)
+            if self.horizon_s is not None and time_s > self.horizon_s:
+                message = (
+                    f"usually takes {format_duration(time_s)}, longer than the horizon of "
+                    f"{format_duration(self.horizon_s)}; give a longer horizon or a shorter repair"
+                )
+                told.append((("failures", "classes", name, "repair"), message, None))
+        if told:
+            raise faults(*told)
+        return self
+
+    @model_validator(mode="after")
+    def _checkpoints_are_done_before_the_next(self) -> Self:
+        policy, checkpoint = self.policies.checkpoint, self.recovery.checkpoint
+        if policy.name != "fixed" or checkpoint is None:
+            return self
+        every_s = parse_quantity(policy.options["every"], units.TIME)
+        told = []
+        for at, level in enumerate(checkpoint.save_levels()):
+            where: tuple[int | str, ...] = ("levels", at) if checkpoint.levels else ()
+            round_s = every_s * level.every
+            for key, time_s, most_s in (
+                ("write", level.write_s or 0.0, every_s),
+                ("flush", level.flush_s, round_s),
+            ):
+                if time_s > most_s:
+                    message = (
+                        f"takes {format_duration(time_s)}, longer than the "
+                        f"{format_duration(most_s)} from one to the next; give "
+                        "policies.checkpoint.fixed.every more"
+                    )
+                    told.append((("recovery", "checkpoint", *where, key), message, None))
+        if told:
+            raise faults(*told)
         return self

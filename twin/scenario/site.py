@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -10,12 +10,21 @@ from pydantic import Field, model_validator
 from twin.errors import did_you_mean
 from twin.scenario import check
 from twin.scenario.check import KnownName
-from twin.scenario.quantities import Count, FilePath, GpusPerNode, Name, PositiveWatts
+from twin.scenario.quantities import (
+    Count,
+    FilePath,
+    GpusPerNode,
+    Name,
+    PositiveWatts,
+    WholeNumber,
+)
 from twin.scenario.section import Section, fault
 
 GpuName = Annotated[str, KnownName("GPU", check.gpus)]
 NodeName = Annotated[str, KnownName("node", check.nodes)]
 SwitchName = Annotated[str, KnownName("switch", check.switches)]
+
+DEFAULT_NODES_PER_RACK = 4
 
 
 class NodeRef(Section):
@@ -53,6 +62,17 @@ class Pool(Section):
         default=None, description="nodes in a rack; else the catalog's"
     )
     racks_per_row: Count = Field(default=10, description="racks in a row")
+    nodes_per_leaf: Count = Field(
+        default=32, description="nodes that share a group of leaf switches"
+    )
+    racks_per_cdu: Count = Field(
+        default=4, description="racks that share a coolant distribution unit"
+    )
+    rows_per_ups: Count = Field(default=1, description="rows behind one UPS block")
+    spares: WholeNumber = Field(default=0, description="nodes held back as hot spares")
+    spares_per: Literal["pool", "row", "rack"] = Field(
+        default="pool", description="held back in the pool, or in each row or rack"
+    )
     scale_up_domain: Literal["node", "rack"] | None = Field(
         default=None,
         description="what the scale-up (NVLink) fabric joins; by default the catalog's",
@@ -61,10 +81,20 @@ class Pool(Section):
 
     @model_validator(mode="after")
     def _each_hall_has_a_node(self) -> Self:
-        for at, hall in _repeated(self.halls):
+        for at, hall in check.repeated(self.halls):
             raise fault(f"hall {hall!r} is given twice", hall, "halls", at)
         if self.nodes < len(self.halls):
             raise ValueError(f"has too few nodes ({self.nodes}) for {len(self.halls)} halls")
+        return self
+
+    @model_validator(mode="after")
+    def _spares_leave_some(self) -> Self:
+        of_catalog = check.nodes_per_rack(self.node.use) if self.node.use else None
+        rack = self.nodes_per_rack or of_catalog or DEFAULT_NODES_PER_RACK
+        size = {"pool": self.nodes, "row": rack * self.racks_per_row, "rack": rack}[self.spares_per]
+        if self.spares >= size:
+            message = f"leaves nothing of the {size} nodes of a {self.spares_per}; hold back fewer"
+            raise fault(message, self.spares, "spares")
         return self
 
 
@@ -91,9 +121,9 @@ class Site(Section):
 
     @model_validator(mode="after")
     def _names_are_unique_and_known(self) -> Self:
-        for at, name in _repeated([pool.name for pool in self.pools]):
+        for at, name in check.repeated([pool.name for pool in self.pools]):
             raise fault(f"pool {name!r} is given twice", name, "pools", at, "name")
-        for _, hall in _repeated([hall for halls in self.regions.values() for hall in halls]):
+        for _, hall in check.repeated([hall for halls in self.regions.values() for hall in halls]):
             raise fault(f"hall {hall!r} is given twice", hall, "regions")
         known = {hall for halls in self.regions.values() for hall in halls}
         for at, pool in enumerate(self.pools):
@@ -102,8 +132,3 @@ class Site(Section):
                     message = f"hall {hall!r} is in no region; {did_you_mean(hall, known)}"
                     raise fault(message, hall, "pools", at, "halls")
         return self
-
-
-def _repeated(names: Sequence[str]) -> list[tuple[int, str]]:
-    """Names that stand earlier in the list as well, with their places."""
-    return [(at, name) for at, name in enumerate(names) if name in names[:at]]
