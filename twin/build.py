@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from twin.catalog.parts import NodeType
+    from twin.kernel.hazards import Reliability
     from twin.policies.base import PlacementPolicy, Scheduler
     from twin.scenario import site as asked
     from twin.scenario.schema import Scenario
@@ -36,6 +37,7 @@ class Built:
     placement: PlacementPolicy
     estimate_s: NDArray[np.float64] | None  # None: the true durations
     assumptions: tuple[str, ...]
+    reliability: Reliability | None = None  # None: nothing fails, starts or saves
 
 
 def build(scenario: Scenario) -> Built:
@@ -62,6 +64,7 @@ def build(scenario: Scenario) -> Built:
         placement=make_policy("placements", policies.placement.name, policies.placement.options),
         estimate_s=build_estimates(scenario, workload),
         assumptions=tuple(assumptions(scenario, workload)),
+        reliability=build_reliability(scenario, site),
     )
 
 
@@ -98,6 +101,11 @@ def _pool(asked_pool: asked.Pool) -> Pool:
         nodes_per_rack=nodes_per_rack,
         racks_per_row=asked_pool.racks_per_row,
         domain_nodes=nodes_per_rack if domain == "rack" else 1,
+        nodes_per_leaf=asked_pool.nodes_per_leaf,
+        racks_per_cdu=asked_pool.racks_per_cdu,
+        rows_per_ups=asked_pool.rows_per_ups,
+        spares=asked_pool.spares,
+        spares_per=asked_pool.spares_per,
     )
 
 
@@ -137,6 +145,10 @@ def build_workload(scenario: Scenario, site: Site) -> Workload:
             on_bad_row=spec.trace.on_bad_row,
             columns=spec.trace.columns,
         )
+    elif spec.jobs:
+        from twin.workload.written import written
+
+        workload = written(spec.jobs, start=scenario.start)
     else:
         from twin.workload.synthetic import generate
 
@@ -192,6 +204,36 @@ def build_estimates(scenario: Scenario, workload: Workload) -> NDArray[np.float6
             "give smaller factors"
         )
     return estimate_s
+
+
+def build_reliability(scenario: Scenario, site: Site) -> Reliability | None:
+    """What may fail, what beginning again takes, and who decides; None if nothing is asked for.
+
+    Raises
+    ------
+    InputError
+        If an incident names a unit that the site does not have.
+    """
+    from twin.scenario.recovery import Recovery
+
+    spares = any(pool.spares for pool in site.pools)
+    if scenario.failures is None and scenario.recovery == Recovery() and not spares:
+        return None
+    from twin.failures.asked import check_site, failure_model, restart_model
+    from twin.kernel.hazards import Reliability
+    from twin.site.domains import Domains
+
+    failures = failure_model(scenario.failures)
+    check_site(failures, Domains(site))
+    policies = scenario.policies
+    return Reliability(
+        failures=failures,
+        restarts=restart_model(scenario.recovery),
+        recovery=make_policy("recoveries", policies.recovery.name, policies.recovery.options),
+        checkpoint=make_policy("checkpoints", policies.checkpoint.name, policies.checkpoint.options),
+        retirement=make_policy("retirements", policies.retirement.name, policies.retirement.options),
+        seed=scenario.seed,
+    )
 
 
 NOT_MODELLED = (

@@ -155,7 +155,12 @@ def _run_into(scenario: Scenario, target: Path, report: bool, advance: Advance |
     with whole_or_nothing(target) as folder:
         built = build(scenario)
         simulation = Simulation(
-            built.site, built.workload.jobs, built.scheduler, built.placement, built.estimate_s
+            built.site,
+            built.workload.jobs,
+            built.scheduler,
+            built.placement,
+            built.estimate_s,
+            built.reliability,
         )
         record = simulation.run(scenario.horizon_s, advance)
         tables = outcome(record, built.workload.jobs, built.site, scenario.output.timeline_bin_s)
@@ -166,6 +171,7 @@ def _run_into(scenario: Scenario, target: Path, report: bool, advance: Advance |
             name=scenario.name,
             seed=scenario.seed,
             assumptions=list(built.assumptions),
+            reliability=built.reliability,
         )
         wall_s = time.perf_counter() - started_s
         summary["engine"] = {
@@ -174,7 +180,12 @@ def _run_into(scenario: Scenario, target: Path, report: bool, advance: Advance |
             "peak_rss_bytes": peak_rss_bytes(),
         }
         text = dump(scenario)
-        traces = [scenario.workload.trace, scenario.site.node_list]
+        failures = scenario.failures
+        traces = [
+            scenario.workload.trace,
+            scenario.site.node_list,
+            failures.records if failures else None,
+        ]
         source = provenance(
             seed=scenario.seed,
             inputs=[Path(trace.path) for trace in traces if trace is not None],

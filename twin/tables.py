@@ -143,6 +143,8 @@ JOBS = _table(
         ("preemptions", "int32", "", "times the scheduler took its GPUs away"),
         ("energy_j", "float64", "J", "energy drawn; NaN without a power model"),
         *((f"{s.name}_gpu_s", "float64", "GPU s", s.meaning) for s in GPU_TIME_SHARES),
+        ("interruptions", "int32", "", "times a fault stopped it"),
+        ("interrupted_s", "float64", "s", "from each interruption until it worked again, in all"),
     ],
 )
 
@@ -181,7 +183,8 @@ INCIDENTS = _table(
         ("idled_gpu_s", "float64", "GPU s", "GPU-time idled in gangs"),
         ("lost_gpu_s", "float64", "GPU s", "work rolled back"),
         ("restart_gpu_s", "float64", "GPU s", "GPU-time in restarts"),
-        ("recovered_s", "float64", "s", "when all was well again"),
+        ("recovered_s", "float64", "s", "when parts and jobs were all well again; NaN if not yet"),
+        ("slowed_gpu_s", "float64", "GPU s", "GPU-time that slow parts and links cost"),
     ],
 )
 
@@ -202,6 +205,7 @@ TIMELINE = _table(
         ("it_power_w", "float64", "W", "power of the IT equipment; NaN without a power model"),
         ("facility_power_w", "float64", "W", "power at the meter; NaN without a power model"),
         ("pue", "float64", "", "facility over IT power; NaN without a power model"),
+        ("working_gpus", "float64", "", "of the busy GPUs, those that compute, at their speed"),
     ],
 )
 
@@ -240,6 +244,10 @@ HEADLINES: tuple[Headline, ...] = (
     Headline("jct_s.mean", "mean completion time (JCT)", "s", "less"),
     Headline("jct_s.p99", "P99 JCT", "s", "less"),
     Headline("bounded_slowdown.mean", "mean bounded slowdown", "", "less"),
+    Headline("reliability.mtti_s", "mean time to interruption (MTTI)", "s", "more"),
+    Headline("reliability.ettr", "effective training time (ETTR)", "", "more"),
+    Headline("reliability.goodput", "goodput of held GPU-time", "", "more"),
+    Headline("reliability.availability", "GPU availability", "", "more"),
     Headline("makespan_s", "makespan", "s", "less"),
 )
 

@@ -275,13 +275,14 @@ class ReadyTimes:
         for node in self.stale:
             column = [-inf] * (fleet.free_mask[node].bit_count() + 1)
             ending = [(job.expected_end_s, job.gpus_on(node)) for job in self._residents[node]]
-            if fleet.down_mask[node]:
-                ending.append((fleet.expected_up_s(node), fleet.down_mask[node].bit_count()))
+            down = fleet.down_mask[node] & ~fleet.leaving.get(node, 0)
+            if down:
+                ending.append((fleet.expected_up_s(node), down.bit_count()))
             ending.sort()
             for end_s, gpus in ending:
                 column += [end_s] * gpus
             missing = fleet.site.pools[fleet.node_pool[node]].gpus_per_node + 1 - len(column)
-            if missing > 0:  # a spare, or GPUs that leave service while a job holds them
+            if missing > 0:  # a spare
                 column += [inf] * missing
             self._ready_s[: len(column), node] = column
         self.stale.clear()

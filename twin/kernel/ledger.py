@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.errors import InvariantError
+from twin.kernel.life import SHARES
 from twin.kernel.recorder import Record
 from twin.tables import GPU_TIME_SHARES
 
@@ -30,9 +31,11 @@ def job_shares(record: Record, gpus: NDArray[np.int32]) -> dict[str, Array]:
     dict of (n_job,) arrays
         Share -> GPU-seconds, for every share; those that never apply to a job are zero.
     """
+    shares = {share.name: np.zeros(len(gpus)) for share in GPU_TIME_SHARES}
+    if record.lives is not None:
+        return shares | {name: record.lives[name] for name in SHARES}
     end_s = np.where(np.isnan(record.end_s), record.horizon_s, record.end_s)
     ran_s = np.where(np.isnan(record.start_s), 0.0, end_s - record.start_s)
-    shares = {share.name: np.zeros(len(gpus)) for share in GPU_TIME_SHARES}
     shares["useful"] = ran_s * gpus
     shares["stranded"] = ran_s * np.maximum(record.held_gpus - gpus, 0)
     return shares
@@ -69,12 +72,17 @@ def gpu_time(record: Record, held: dict[str, Array], n_gpus: int) -> dict[str, f
     shares = {name: float(values.sum()) for name, values in held.items()}
     log, time_s = record.log, record.log["time_s"]
     lasted_s = np.diff(time_s, append=record.horizon_s)
-    shares["idle"] += float(lasted_s @ log["idle_gpus"])
-    held_stranded = shares["stranded"]
-    shares["stranded"] = float(lasted_s @ log["stranded_gpus"])
-    _balance("GPU-time held by jobs", shares["useful"], float(lasted_s @ log["busy_gpus"]), record)
-    if held_stranded > shares["stranded"] * (1 + TOLERANCE):
-        _balance("GPU-time held and not asked for", held_stranded, shares["stranded"], record)
+    in_gangs = sum(shares.values()) - shares["stranded"] - shares["spare"]
+    _balance("GPU-time held by jobs", in_gangs, float(lasted_s @ log["busy_gpus"]), record)
+    # Seen by the hall's counters; jobs hold a part of two of them.
+    for name in ("idle", "stranded", "down", "spare"):
+        of_jobs, seen = shares[name], float(lasted_s @ log[f"{name}_gpus"])
+        if of_jobs > seen * (1 + TOLERANCE):
+            _balance(f"GPU-time held by jobs as {name}", of_jobs, seen, record)
+        shares[name] = seen
+    if record.incidents is not None:
+        of_incidents = sum(record.incidents.down_gpu_s)
+        _balance("GPU-time down by incident", of_incidents, shares["down"], record)
     _balance("the GPU-time ledger", sum(shares.values()), n_gpus * record.horizon_s, record)
     return shares
 

@@ -136,6 +136,7 @@ class RecoveryActs:
         self.nodes_came = True
 
     def _fail(self, life: Life, now_s: float) -> None:
+        self._training.accounts.settle(life, now_s)
         self._training.accounts.roll_back(life, now_s)
         self._training.end(life, now_s, failed=True)
 
@@ -173,12 +174,13 @@ class RecoveryActs:
     # -- fewer replicas, and more again
 
     def _shrink(self, life: Life, action: Shrink, now_s: float) -> None:
-        gang = -(-life.whole_gpus // life.node_gpus)
         left = min(life.held_gpus, life.whole_gpus) // life.node_gpus
         whole = left // action.replica_nodes * action.replica_nodes
         if not whole:
             raise self._wrong(life, action, now_s, "with no replica left whole")
-        life.scale = whole / gang
+        # Of a last node that was not asked for in full, the rest goes on being surplus.
+        surplus_gpus = life.whole_gpus - life.job.gpus
+        life.scale = (whole * life.node_gpus - surplus_gpus) / life.job.gpus
         life.shrunk = life.missing_gpus > 0
         life.rejoins = not action.rolls_back
         self._waiting[life.job.row] = life
@@ -251,6 +253,7 @@ class RecoveryActs:
             raise self._wrong(life, action, now_s, "but there are not enough nodes there")
         if not chosen:
             return 0.0
+        self._training.accounts.settle(life, now_s)
         fleet = self._cluster.fleet
         for node, source in chosen:
             if source == "spare":

@@ -235,7 +235,7 @@ def shapes_of(
             size = site.pools[possible[0]].gpus_per_node
             nodes = -(-gpus // size)
             standby = restarts.standbys(nodes) * size
-            gpus = nodes * size + standby if standby else gpus
+            gpus += standby
             possible = [p for p in possible if -(-gpus // site.pools[p].gpus_per_node)
                         <= site.pools[p].nodes - site.pools[p].spares]  # fmt: skip
         shapes.append(Shape(index, gpus, tuple(possible), standby))

@@ -251,6 +251,7 @@ class Training:
         life.leave_all()
         self.accounts.count(life, 0)
         self._cluster.end(job, now_s)
+        job.held = {}
         for node, why in left:
             self.on_left(why, node, now_s)
 

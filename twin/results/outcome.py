@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 
 from twin.kernel import recorder
+from twin.kernel.incidents import KINDS
 from twin.kernel.ledger import job_shares
 from twin.kernel.recorder import Record
 from twin.kernel.timeline import bin_means, bin_starts, bin_width_s
+from twin.site.domains import LEVELS, Domains
 from twin.site.layout import Site
 from twin.tables import ALLOCATIONS, DOMAINS, INCIDENTS, JOB_STATES, JOBS, TIMELINE, Table
 
@@ -66,7 +68,7 @@ def outcome(
     return Outcome(
         jobs=_jobs(record, jobs, shares, site).iloc[kept].reset_index(drop=True),
         allocations=_frame(ALLOCATIONS, record.allocations),
-        incidents=_frame(INCIDENTS, {}),
+        incidents=_incidents(record, jobs, site),
         timeline=_timeline(record, starts_s),
         domains=_pools(record, site, starts_s),
         gpu_time=ledger,
@@ -97,12 +99,44 @@ def _jobs(record: Record, jobs: pd.DataFrame, shares: dict[str, Any], site: Site
         "kind": jobs["kind"],
         "pool": _categories(pool_of, names),
         "state": _categories(_STATE_CODES[np.minimum(record.state, recorder.QUEUED)], JOB_STATES),
-        "restarts": np.zeros(n, np.int32),
-        "preemptions": np.zeros(n, np.int32),
         "energy_j": np.full(n, np.nan),
     }
+    for name in ("restarts", "preemptions", "interruptions", "interrupted_s"):
+        columns[name] = record.lives[name] if record.lives is not None else np.zeros(n)
     columns |= {f"{name}_gpu_s": values for name, values in shares.items()}
     return _frame(JOBS, columns)
+
+
+def _incidents(record: Record, jobs: pd.DataFrame, site: Site) -> pd.DataFrame:
+    seen = record.incidents
+    if seen is None or not len(seen):
+        return _frame(INCIDENTS, {})
+    n = len(seen)
+    hits = np.unique(np.frombuffer(seen.hits, np.int64).reshape(-1, 2), axis=0)
+    incident, row = hits[:, 0], hits[:, 1]
+    # Who has no name counts as a user of his own.
+    user = jobs["user"].cat.codes.to_numpy(np.int64)[row]
+    nameless = (jobs["user"].to_numpy() == "")[row]
+    user = np.where(nameless, -1 - row, user)
+    users = np.unique(np.column_stack([incident, user]), axis=0)[:, 0]
+    domains, job_ids = Domains(site), jobs["job_id"].to_numpy()
+    columns: dict[str, Any] = {
+        "time_s": np.frombuffer(seen.time_s, float),
+        "component": _categories(np.frombuffer(seen.component, np.int16), seen.components),
+        "component_id": np.frombuffer(seen.part, np.int64),
+        "domain": [
+            f"job {job_ids[unit]}" if level < 0 else domains.name(LEVELS[level], unit)
+            for level, unit in zip(seen.level, seen.unit, strict=True)
+        ],
+        "kind": _categories(np.frombuffer(seen.kind, np.int8), KINDS),
+        "jobs_hit": np.bincount(incident, minlength=n),
+        "users_hit": np.bincount(users, minlength=n),
+    }
+    for name in ("gpus_down", "gpus_idled", "nodes_hit", "recovered_s"):
+        columns[name] = getattr(seen, name)
+    for name in ("down", "idled", "lost", "restart", "slowed"):
+        columns[f"{name}_gpu_s"] = getattr(seen, f"{name}_gpu_s")
+    return _frame(INCIDENTS, columns)
 
 
 def _timeline(record: Record, starts_s: np.ndarray[Any, Any]) -> pd.DataFrame:
@@ -110,8 +144,7 @@ def _timeline(record: Record, starts_s: np.ndarray[Any, Any]) -> pd.DataFrame:
     counts = {name: values for name, values in log.items() if name != "time_s"}
     columns: dict[str, Any] = bin_means(log["time_s"], counts, record.horizon_s, starts_s)
     columns["time_s"] = starts_s
-    for name in ("down_gpus", "dark_gpus", "spare_gpus"):
-        columns[name] = np.zeros(len(starts_s))
+    columns["dark_gpus"] = np.zeros(len(starts_s))
     for name in ("it_power_w", "facility_power_w", "pue"):
         columns[name] = np.full(len(starts_s), np.nan)
     return _frame(TIMELINE, columns)

@@ -117,6 +117,24 @@ class Synthetic(Section):
         return self
 
 
+class WrittenJobs(Section):
+    """One job, or ``count`` alike, ``every`` so long apart."""
+
+    name: Name | None = Field(default=None, description="a name; several get a number each")
+    count: Count = Field(default=1, description="how many such jobs")
+    gpus: Count = Field(description="GPUs of each")
+    run_s: PositiveSeconds = Field(description="duration of the work at nominal speed")
+    submit_s: Seconds = Field(default=0.0, description="when the first is submitted")
+    every_s: Seconds = Field(default=0.0, description="time between the submits of several")
+    user: Name | None = Field(default=None, description="who submits them")
+    group: Name | None = Field(default=None, description="group or queue")
+    kind: Literal["training", "batch", "interactive", "serving"] = Field(
+        default="training", description="what they do"
+    )
+    priority: WholeNumber = Field(default=0, description="higher goes first where it is heeded")
+    pool: Name | None = Field(default=None, description="the only pool that will do")
+
+
 class Window(Section):
     """Keeps jobs submitted in [start, end); ``start`` becomes second 0."""
 
@@ -205,12 +223,13 @@ Estimates = Annotated[
 
 
 class Workload(Section):
-    """A trace or a generator, then transforms in the order written."""
+    """A trace, a generator or jobs written out, then transforms in the order written."""
 
-    alternatives: ClassVar[tuple[tuple[str, ...], ...]] = (("trace", "synthetic"),)
+    alternatives: ClassVar[tuple[tuple[str, ...], ...]] = (("trace", "synthetic", "jobs"),)
 
     trace: Trace | None = Field(default=None, description="a job trace in a file")
     synthetic: Synthetic | None = Field(default=None, description="jobs drawn from a fitted model")
+    jobs: tuple[WrittenJobs, ...] = Field(default=(), description="jobs written out one by one")
     transforms: tuple[Transform, ...] = Field(
         default=(), description="changes, in the order written"
     )
