@@ -230,8 +230,12 @@ def build_reliability(scenario: Scenario, site: Site) -> Reliability | None:
         failures=failures,
         restarts=restart_model(scenario.recovery),
         recovery=make_policy("recoveries", policies.recovery.name, policies.recovery.options),
-        checkpoint=make_policy("checkpoints", policies.checkpoint.name, policies.checkpoint.options),
-        retirement=make_policy("retirements", policies.retirement.name, policies.retirement.options),
+        checkpoint=make_policy(
+            "checkpoints", policies.checkpoint.name, policies.checkpoint.options
+        ),
+        retirement=make_policy(
+            "retirements", policies.retirement.name, policies.retirement.options
+        ),
         seed=scenario.seed,
     )
 

@@ -377,7 +377,7 @@ def schema() -> None:
 @app.command()
 @_guarded
 def catalog(
-    kind: Annotated[str | None, typer.Argument(help="gpus, nodes, schedulers, ...")] = None,
+    kind: Annotated[str | None, typer.Argument(help="gpus, nodes, failures, ...")] = None,
     name: Annotated[str | None, typer.Argument(help="One entry, in full.")] = None,
     plugin: Plugin = None,
 ) -> None:
@@ -386,6 +386,7 @@ def catalog(
     Examples:
       twin catalog
       twin catalog gpus h100-sxm
+      twin catalog failures llama3-h100
     """
     from twin.listing import listing
 

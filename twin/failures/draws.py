@@ -53,15 +53,14 @@ def uniforms(key: int, parts: int) -> NDArray[np.float64]:
 
 def at(law: Distribution, p: float) -> float:
     """The quantile of one number, without the cost of an array."""
-    kind = type(law)
-    if kind is Constant:
-        return law.value  # type: ignore[attr-defined]
-    if kind is Exponential:
-        return -law.mean_ * log1p(-p)  # type: ignore[attr-defined]
-    if kind is Weibull:
-        return float(law.scale * (-log1p(-p)) ** (1 / law.shape))  # type: ignore[attr-defined]
-    if kind is Lognormal:
+    if isinstance(law, Constant):
+        return law.value
+    if isinstance(law, Exponential):
+        return -law.mean_ * log1p(-p)
+    if isinstance(law, Weibull):
+        return float(law.scale * (-log1p(-p)) ** (1 / law.shape))
+    if isinstance(law, Lognormal):
         from scipy.special import ndtri
 
-        return law.median * exp(law.sigma * float(ndtri(p)))  # type: ignore[attr-defined]
+        return law.median * exp(law.sigma * float(ndtri(p)))
     return float(law.quantile(p))

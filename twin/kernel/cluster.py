@@ -127,7 +127,6 @@ class Cluster:
             self._reservation = None
         self._state += 1
 
-
     # -- what failures do
 
     def drop(self, job: Job, node: int) -> None:

@@ -8,14 +8,15 @@ from math import inf, nextafter
 
 from simpy import Event
 
-from twin.failures.draws import at, key, uniform
 from twin.distributions import Constant
+from twin.failures.draws import at, key, uniform
 from twin.failures.model import FailureModel, FaultClass, Incident, Maintenance, Stage
 from twin.failures.stream import WARNING, FaultStream
 from twin.kernel.clock import COMPLETIONS, FAILURES, Clock
 from twin.kernel.cluster import Cluster
 from twin.kernel.incidents import DEGRADED, FAIL_STOP, MAINTENANCE, SILENT, SLOW
 from twin.kernel.job import Job
+from twin.kernel.life import IDLED
 from twin.kernel.outages import Outages
 from twin.kernel.recovery import RecoveryActs
 from twin.kernel.training import Training
@@ -54,9 +55,7 @@ class Fault:
         "turn",
     )
 
-    def __init__(
-        self, index: int, cls: FaultClass, part: int, turn: int, lasts_s: float
-    ) -> None:
+    def __init__(self, index: int, cls: FaultClass, part: int, turn: int, lasts_s: float) -> None:
         self.index = index
         self.cls = cls
         self.part = part
@@ -388,11 +387,12 @@ class Faults:
     def _pull_another(self, fault: Fault, now_s: float) -> None:
         """Another node of the same job is pulled; the faulty one goes back and fails again."""
         job = fault.jobs[0]
+        life = self._training.lives.get(job.row)
         others = sorted(job.held)
-        if not others or len(fault.nodes) != 1:
+        idled = life is not None and life.phase == IDLED and life.incident == fault.incident
+        if life is None or not idled or not others or len(fault.nodes) != 1:
             return
         node = others[int(self._mark(fault, _WHICH) * len(others))]
-        life = self._training.lives[job.row]
         self._back_in_service(fault.nodes, fault.incident)
         fault.nodes = [(node, self._whole(node))]
         self.outages.begin(fault.incident, fault.nodes)

@@ -7,6 +7,7 @@ from math import ceil, floor, inf
 
 from twin.failures.restart import SaveLevel
 
+
 class Progress:
     """Work of one job, in seconds at nominal speed, and its checkpoints.
 

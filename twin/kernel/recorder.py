@@ -50,8 +50,8 @@ class Record:
     allocations : dict of (n_allocation,) arrays
         ``job, node, gpu_mask, start_s, end_s``.
     lives : dict of (n_job,) arrays or None
-        Where something may fail: GPU-time by share, ``restarts``, ``interruptions``, ``preemptions``
-        and ``interrupted_s``.
+        Where something may fail: GPU-time by share, ``restarts``, ``interruptions``,
+        ``preemptions`` and ``interrupted_s``.
     incidents : Incidents or None
     events : int
         SimPy events fired.
@@ -136,9 +136,7 @@ class Recorder:
         """A job that has run waits in the queue at the horizon."""
         self._waiting_again.append(row)
 
-    def record(
-        self, horizon_s: float, events: int, incidents: Incidents | None = None
-    ) -> Record:
+    def record(self, horizon_s: float, events: int, incidents: Incidents | None = None) -> Record:
         """Everything taken down, as arrays."""
         log = np.frombuffer(self.log, float).reshape(-1, len(LOG_COLUMNS))
         start_s = np.frombuffer(self.start_s, float)

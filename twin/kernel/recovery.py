@@ -312,5 +312,3 @@ class RecoveryActs:
             life.progress.save_now()
         life.preemptions += 1
         self.requeue(life, now_s, keeps_place=True)
-
-

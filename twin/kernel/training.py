@@ -19,7 +19,7 @@ from twin.kernel.clock import COMPLETIONS, FAILURES, Clock
 from twin.kernel.cluster import Cluster
 from twin.kernel.incidents import FAIL_STOP, Incidents
 from twin.kernel.job import Job
-from twin.kernel.life import AWAY, IDLED, RESTARTING, RUNNING, SAVING, STARTING, Life
+from twin.kernel.life import IDLED, RESTARTING, RUNNING, SAVING, STARTING, Life
 from twin.kernel.progress import Progress
 from twin.kernel.recorder import Recorder
 from twin.kernel.restarts import Restarts

@@ -131,7 +131,7 @@ def _by_component(incidents: pd.DataFrame) -> list[dict[str, Any]]:
     order = table[costs].sum(axis=1).sort_values(ascending=False, kind="stable").index
     return [
         {"component": str(name)}
-        | {key: int(v) if key in ("incidents", "jobs_hit") else float(v) for key, v in row.items()}
+        | {str(k): int(v) if k in ("incidents", "jobs_hit") else float(v) for k, v in row.items()}
         for name, row in table.loc[order].to_dict("index").items()
     ]
 

@@ -62,7 +62,9 @@ def summarise(
         "assumptions": assumptions,
     }
     if reliability is not None:
-        summary["reliability"] = failures_cost(outcome, site.n_gpus, _expected_mtti_s(site, reliability))
+        summary["reliability"] = failures_cost(
+            outcome, site.n_gpus, _expected_mtti_s(site, reliability)
+        )
     return summary
 
 

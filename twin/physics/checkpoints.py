@@ -21,7 +21,7 @@ def _checked(**values: ArrayLike) -> list[Array]:
     for name, value in values.items():
         array = np.asarray(value, float)
         if not np.all(array >= 0):
-            raise DomainError(f"{name}: must be zero or above, found {value}")
+            raise DomainError(f"{name}: must be zero or above, found {value!r}")
         found.append(array)
     return found
 
@@ -51,7 +51,7 @@ def best_interval_s(write_s: ArrayLike, job_mttf_s: ArrayLike) -> Array:
 
     w, m = _checked(write_s=write_s, job_mttf_s=job_mttf_s)
     with np.errstate(invalid="ignore"):
-        exact = m * (1 + lambertw(-np.exp(-1 - w / m)).real)
+        exact = m * (1 + np.real(lambertw(np.asarray(-np.exp(-1 - w / m)), 0)))
     return np.asarray(np.where(np.isinf(m) & (w > 0), np.inf, exact), float)
 
 

@@ -98,7 +98,8 @@ class Failures(Section):
     """What may go wrong on the site; without this section nothing does."""
 
     use: Annotated[tuple[str, ...], _SetNames()] = Field(
-        default=(), description="failure sets of the catalog: one name or a list, the later first"
+        default=(),
+        description="failure sets of the catalog; where two have a class in common the later holds",
     )
     rate: PositiveNumber = Field(default=1.0, description="factor on all rates of failure")
     lemons: FactorLaw | None = Field(

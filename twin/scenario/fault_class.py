@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -125,6 +126,8 @@ class FaultClass(Section):
 
         if self.life.mean == 0:
             yield "life", "must be above zero"
+        elif self.age_s and float(self.life.log_survival(self.age_s)) == -inf:
+            yield "age_s", "no part lives so long; give a lower age or a longer life"
         if self.idle_rate < 1 and not isinstance(self.life, Exponential):
             yield "idle_rate", "needs an exponential life; give one, or leave this out"
 

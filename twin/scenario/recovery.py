@@ -53,7 +53,7 @@ class SaveLevel(Section):
     """One of the places that checkpoints are written to."""
 
     name: Name = Field(description="what it is, such as peer, disk or storage")
-    every: Count = Field(default=1, description="it is written with every so-manieth checkpoint")
+    every: Count = Field(default=1, description="it is written with every n-th checkpoint")
     write_s: Seconds | None = Field(
         default=None,
         description="how long the job stands still; the last may leave it to the storage",

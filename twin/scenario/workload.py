@@ -17,10 +17,13 @@ from twin.scenario.quantities import (
     CountKey,
     FilePath,
     Moment,
+    Name,
     PerSecond,
     PositiveNumber,
     PositiveSeconds,
+    Seconds,
     Weight,
+    WholeNumber,
 )
 from twin.scenario.section import Section
 
