@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +39,16 @@ class Built:
     estimate_s: NDArray[np.float64] | None  # None: the true durations
     assumptions: tuple[str, ...]
     reliability: Reliability | None = None  # None: nothing fails, starts or saves
+
+    @property
+    def expected_mtti_s(self) -> Callable[[str, int], float] | None:
+        """Mean time to interruption of a job by pool and GPUs, where anything may fail. [s]"""
+        if self.reliability is None:
+            return None
+        from twin.failures.hazard import Hazard
+        from twin.site.domains import Domains
+
+        return Hazard(self.reliability.failures, Domains(self.site)).of_pool
 
 
 def build(scenario: Scenario) -> Built:

@@ -171,7 +171,7 @@ def _run_into(scenario: Scenario, target: Path, report: bool, advance: Advance |
             name=scenario.name,
             seed=scenario.seed,
             assumptions=list(built.assumptions),
-            reliability=built.reliability,
+            expected_mtti_s=built.expected_mtti_s,
         )
         wall_s = time.perf_counter() - started_s
         summary["engine"] = {

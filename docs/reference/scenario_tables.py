@@ -9,8 +9,9 @@ from markdown import prose, table
 
 from twin import distributions as laws
 from twin import units
-from twin.scenario import workload
+from twin.scenario import fault_class, repair, workload
 from twin.scenario.distributions import _LAWS
+from twin.scenario.levels import JOB_OR_LEVELS, LEVELS
 from twin.scenario.load import schema_json
 from twin.scenario.schema import Scenario
 from twin.scenario.section import Section
@@ -27,20 +28,24 @@ TAGGED = {
     "transforms": _choices(workload.Transform),
     "arrivals": _choices(workload.Arrivals),
     "estimates": _choices(workload.Estimates),
+    "effects": _choices(fault_class.Effect),
 }
+# Sections that the schema writes out where they are used, and that have a table all the same.
+INLINE = (repair.Stage, repair.DatedTime)
 
 
 def section_names() -> list[str]:
     """The sections that the page has a table for, each by `keys`."""
     inline = {section.__name__ for choices in TAGGED.values() for section in choices.values()}
     of_laws = {name for name in _definitions() if " of " in name}
-    return ["Scenario", *sorted(set(_definitions()) - inline - of_laws)]
+    own = {section.__name__ for section in INLINE}
+    return ["Scenario", *sorted((set(_definitions()) | own) - inline - of_laws)]
 
 
 def keys(section: str) -> Iterator[str]:
     """One row for each key of a section."""
-    whole = schema_json() if section == "Scenario" else _mapping(_definitions()[section])
     cls = _class(section)
+    whole = schema_json() if cls is Scenario else _mapping(_definition(cls))
     rows = []
     for key, value in whole["properties"].items():
         form, unit = _form(value)
@@ -75,6 +80,12 @@ def distributions(_: str) -> Iterator[str]:
 def _definitions() -> dict[str, Any]:
     definitions: dict[str, Any] = schema_json()["$defs"]
     return definitions
+
+
+def _definition(section: type[Section]) -> dict[str, Any]:
+    written_out = section.model_json_schema(by_alias=True) if section in INLINE else None
+    definition: dict[str, Any] = written_out or _definitions()[section.__name__]
+    return definition
 
 
 def _class(name: str) -> type[Section]:
@@ -121,13 +132,15 @@ def _form(value: dict[str, Any]) -> tuple[str, str]:
         return _pairs(value), ""
     if kind == "string" and "examples" in value:
         return _quantity(value)
+    if kind == "boolean":
+        return "`true` or `false`", ""
     return (_number(value) if kind in ("integer", "number") else "text"), ""
 
 
 def _one_of(value: dict[str, Any]) -> tuple[str, str]:
     some = [form for form in value["anyOf"] if form != {"type": "null"}]
     if "examples" in value:
-        return f"[a distribution](#distributions), such as `{value['examples'][0]}`", ""
+        return _law(value)
     written = [key for form in some for key in _keys_of(form)]
     for home, choices in TAGGED.items():
         if set(choices) <= set(written):
@@ -135,8 +148,24 @@ def _one_of(value: dict[str, Any]) -> tuple[str, str]:
             return f"[one of {', '.join(f'`{key}`' for key in shown)}](#{home})", ""
     if {"type": "string"} in some:  # a policy: known names are offered, others taken
         return f"{_names(some[0]['enum'])} or one of your own", ""
+    if len(some) == 2 and some[1].get("items") == some[0]:
+        return f"{_form(some[0])[0]}, or a list of such", ""
     parts = [_form(form) for form in some]
     return " or ".join(text for text, _ in parts), next((unit for _, unit in parts if unit), "")
+
+
+def _law(value: dict[str, Any]) -> tuple[str, str]:
+    """A law, and what may stand in its place."""
+    text, unit = f"[a distribution](#distributions), such as `{value['examples'][0]}`", ""
+    forms = value["anyOf"]
+    if "pattern" in forms[0]:
+        alone, unit = _quantity(forms[0])
+        text = f"{alone}, or [a distribution](#distributions)"
+    if "dated" in {key for form in forms for key in form.get("properties", ())}:
+        text += ", or [dated](#datedtime)"
+    if any(form.get("type") == "array" for form in forms):
+        text += ", or a list of [stages](#stage)"
+    return text, unit
 
 
 def _keys_of(form: dict[str, Any]) -> list[str]:
@@ -146,6 +175,8 @@ def _keys_of(form: dict[str, Any]) -> list[str]:
 
 
 def _names(names: list[str]) -> str:
+    if {*LEVELS} <= {*names} <= {*JOB_OR_LEVELS}:
+        return "`job` or a [level](#faultclass)" if "job" in names else "a [level](#faultclass)"
     if len(names) > _MOST_LISTED:
         return f"`{names[0]}` or another of the catalog"
     return ", ".join(f"`{name}`" for name in names)
@@ -160,7 +191,8 @@ def _pairs(value: dict[str, Any]) -> str:
 def _quantity(value: dict[str, Any]) -> tuple[str, str]:
     about = value["description"]
     for dimension in units.DIMENSIONS:
-        if about == f"{dimension.name} with its unit":
+        plain = about == f"{dimension.name} with its unit"
+        if plain or ("pattern" in value and value["examples"] == [dimension.example]):
             return f"{dimension.name}, such as `{dimension.example}`", dimension.si
     return f"{about}: {', '.join(f'`{e}`' for e in value['examples'])}", ""
 
@@ -168,6 +200,7 @@ def _quantity(value: dict[str, Any]) -> tuple[str, str]:
 def _number(value: dict[str, Any]) -> str:
     kind = "a whole number" if value["type"] == "integer" else "a number"
     if "exclusiveMinimum" in value:
-        return f"{kind} above {value['exclusiveMinimum']:g}"
+        most = f", at most {value['maximum']:g}" if "maximum" in value else ""
+        return f"{kind} above {value['exclusiveMinimum']:g}{most}"
     low, high = value.get("minimum"), value.get("maximum", 10**6)
     return f"{kind} from {low} to {high}" if high < 10**6 else f"{kind}, {low:g} or above"

@@ -30,6 +30,12 @@ OPTIONS = {
 }
 
 
+CHECKPOINTS = [("fixed", {"every": "20 min"}), ("daly", {}), ("adaptive", {}), ("none", {})]
+FIRMWARE = Maintenance("firmware", "rack", D, 9 * D, 4 * H, 2, H)
+MAINS = Incident(3 * D, "mains", "site", 0, 2 * H)
+LINKS = Incident(4 * D, "links", "row", 1, H, "degraded", 1.0, 0.5, 0.3)
+
+
 class Checked(Simulation):
     """A simulation that recounts everything after each instant."""
 
@@ -141,10 +147,8 @@ def runs(draw):
         classes=tuple(draw(classes(i)) for i in range(draw(st.integers(1, 4)))),
         lemons=draw(st.sampled_from([None, Gamma(0.5, 1.0), Choice((1.0, 5.0), (0.8, 0.2))])),
         mends_lemons=draw(st.booleans()),
-        maintenance=draw(st.sampled_from([(), (Maintenance("fw", "rack", D, 9 * D, 4 * H, 2, H),)])),
-        incidents=draw(
-            st.sampled_from([(), (Incident(3 * D, "mains", "site", 0, 2 * H), Incident(4 * D, "pdu", "row", 1, H, "degraded", 1.0, 0.5, 0.3))])
-        ),
+        maintenance=draw(st.sampled_from([(), (FIRMWARE,)])),
+        incidents=draw(st.sampled_from([(), (MAINS, LINKS)])),
         crews=draw(st.sampled_from([np.inf, 1])),
     )  # fmt: skip
     restarts = RestartModel(
@@ -159,9 +163,7 @@ def runs(draw):
         storage=Storage(1e8, 1e8, 5e7, 5e7) if reads else None,
     )
     name = draw(st.sampled_from(RECOVERIES.names()))
-    checkpoint = draw(
-        st.sampled_from([("fixed", {"every": "20 min"}), ("daly", {}), ("adaptive", {}), ("none", {})])
-    )  # fmt: skip
+    checkpoint = draw(st.sampled_from(CHECKPOINTS))
     retirement = draw(st.sampled_from([("never", {}), ("too-often", {"faults": 2})]))
     setup = Reliability(
         model,

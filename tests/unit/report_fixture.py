@@ -104,6 +104,8 @@ def jobs_table(**columns: Any) -> pd.DataFrame:
         "restarts": 0,
         "preemptions": 0,
         "energy_j": np.nan,
+        "interruptions": 0,
+        "interrupted_s": 0.0,
         **{f"{share.name}_gpu_s": 0.0 for share in GPU_TIME_SHARES},
         "useful_gpu_s": np.where(np.isnan(start_s), 0.0, run_s * gpus),
         **columns,

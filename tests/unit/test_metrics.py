@@ -153,16 +153,17 @@ def test_tables_hold_what_the_contract_names(cut_short):
         *("job_id", "submit_s", "start_s", "end_s", "gpus", "nodes", "wait_s", "jct_s", "run_s"),
         *("user", "group", "kind", "pool", "state", "restarts", "preemptions", "energy_j"),
         *(f"{share}_gpu_s" for share in SHARES),
+        *("interruptions", "interrupted_s"),
     ]
     assert cut_short.incidents.columns.tolist() == [
         *("time_s", "component", "component_id", "domain", "kind", "gpus_down", "gpus_idled"),
         *("nodes_hit", "jobs_hit", "users_hit", "down_gpu_s", "idled_gpu_s", "lost_gpu_s"),
-        *("restart_gpu_s", "recovered_s"),
+        *("restart_gpu_s", "recovered_s", "slowed_gpu_s"),
     ]
     assert cut_short.timeline.columns.tolist() == [
         *("time_s", "busy_gpus", "idle_gpus", "stranded_gpus", "down_gpus", "dark_gpus"),
         *("spare_gpus", "queued_jobs", "queued_gpus", "running_jobs"),
-        *("it_power_w", "facility_power_w", "pue"),
+        *("it_power_w", "facility_power_w", "pue", "working_gpus"),
     ]
     assert cut_short.domains.columns.tolist() == ["time_s", "domain", "quantity", "value"]
     written = {path.name for path in cut_short.path.iterdir()}

@@ -186,7 +186,7 @@ def test_formats_of_node_lists_are_those_that_are_read(tmp_path):
 def test_a_workload_is_a_trace_or_synthetic():
     both = {"trace": {"path": "x"}, "synthetic": {"jobs": 1}}
     for data in ({}, both):
-        with pytest.raises(ValidationError, match="exactly one of trace and synthetic"):
+        with pytest.raises(ValidationError, match="exactly one of trace, synthetic and jobs"):
             Workload.model_validate(data)
 
 

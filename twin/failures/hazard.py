@@ -29,6 +29,12 @@ class Hazard:
             self._known[size] = 1 / rate_per_s if rate_per_s > 0 else inf
         return self._known[size]
 
+    def of_pool(self, pool: str, gpus: int) -> float:
+        """The same for a job of so many GPUs, by the name of its pool. [s]"""
+        site = self._domains.site
+        at = next((p for p, built in enumerate(site.pools) if built.name == pool), 0)
+        return self.mttf_s(at, gpus, -(-gpus // site.pools[at].gpus_per_node))
+
     def _rate_per_s(self, pool: int, gpus: int, nodes: int) -> float:
         site = self._domains.site
         rate_per_s = 0.0

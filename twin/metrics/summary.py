@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from twin.failures.hazard import Hazard
 from twin.metrics.jobs import bounded_slowdown, counts, makespan_s, quantiles, utilisation
-from twin.metrics.reliability import reliability as failures_cost
+from twin.metrics.reliability import reliability
 from twin.results.outcome import Outcome
-from twin.site.domains import Domains
 from twin.site.layout import Site
 from twin.version import __version__
 from twin.workload.jobs import Intake
-
-if TYPE_CHECKING:
-    from twin.kernel.hazards import Reliability
 
 
 def summarise(
@@ -27,9 +22,12 @@ def summarise(
     name: str,
     seed: int,
     assumptions: list[str],
-    reliability: Reliability | None = None,
+    expected_mtti_s: Callable[[str, int], float] | None = None,
 ) -> dict[str, Any]:
-    """The summary of one run; ``engine`` is added by whoever held the stopwatch."""
+    """The summary of one run; ``engine`` is added by whoever held the stopwatch.
+
+    ``expected_mtti_s`` is given where anything may fail: see `twin.metrics.reliability`.
+    """
     jobs = outcome.jobs
     waited = jobs["wait_s"].dropna().to_numpy()
     ended = jobs["jct_s"].dropna().to_numpy()
@@ -61,20 +59,6 @@ def summarise(
         "workload": asdict(intake),
         "assumptions": assumptions,
     }
-    if reliability is not None:
-        summary["reliability"] = failures_cost(
-            outcome, site.n_gpus, _expected_mtti_s(site, reliability)
-        )
+    if expected_mtti_s is not None:
+        summary["reliability"] = reliability(outcome, site.n_gpus, expected_mtti_s)
     return summary
-
-
-def _expected_mtti_s(site: Site, reliability: Reliability) -> Callable[[str, int], float]:
-    """Mean time to interruption of a job in a pool, by the nominal rates. [s]"""
-    hazard = Hazard(reliability.failures, Domains(site))
-    pools = {pool.name: at for at, pool in enumerate(site.pools)}
-
-    def expected_s(pool: str, gpus: int) -> float:
-        at = pools.get(pool, 0)
-        return hazard.mttf_s(at, gpus, -(-gpus // site.pools[at].gpus_per_node))
-
-    return expected_s

@@ -129,6 +129,9 @@ class PoolView(Protocol):
     def lowest_wholly_free(self, n: int) -> list[int]:
         """The n wholly free nodes with the lowest ids; empty if there are fewer."""
 
+    def units(self, level: str) -> Sequence[int]:
+        """The unit of a level (rack, row, ...) that each node of the pool stands in."""
+
 
 class HitView(Protocol):
     """A job that has lost part of its gang, at the time at which somebody knows."""

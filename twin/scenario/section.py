@@ -128,10 +128,9 @@ class Section(BaseModel):
         for group in self.alternatives:
             given = [self.key_of(field) for field in group if getattr(self, field)]
             if len(given) != 1:
-                known = " and ".join(self.key_of(field) for field in group)
-                raise ValueError(
-                    f"needs exactly one of {known}; found {' and '.join(given) or 'neither'}"
-                )
+                known = listed([self.key_of(field) for field in group])
+                none = "neither" if len(group) == 2 else "none"
+                raise ValueError(f"needs exactly one of {known}; found {listed(given) or none}")
         return self
 
 
@@ -183,6 +182,11 @@ def found(value: Any) -> str:
         return "a list" if value else "an empty list"
     text = repr(value) if isinstance(value, str | int | float) else type(value).__name__
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def listed(names: list[str]) -> str:
+    """Names in a row: ``a, b and c``."""
+    return " and ".join([", ".join(names[:-1]), *names[-1:]] if len(names) > 1 else names)
 
 
 _EXPECTED = {

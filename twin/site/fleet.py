@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache, partial
 from math import inf
 
 from twin.errors import InvariantError
+from twin.site.domains import Domains
 from twin.site.index import FreeIndex
 from twin.site.layout import Site
 
@@ -14,6 +16,14 @@ Held = dict[int, int]  # node id -> bit mask of its GPUs
 
 def _nothing(node: int) -> None:
     """Nobody wants to know."""
+
+
+@lru_cache(maxsize=32)
+def _units(domains: Domains, pool: int, level: str) -> list[int]:
+    """The unit of a level that each node of a pool stands in."""
+    nodes = domains.site.pool_nodes(pool)
+    found: list[int] = domains.unit_of(level)[nodes.start : nodes.stop].tolist()
+    return found
 
 
 class Fleet:
@@ -46,7 +56,11 @@ class Fleet:
         self.first_node = [site.pool_nodes(p).start for p in range(len(site.pools))]
         self.node_pool: list[int] = site.node_pool.tolist()
         self.free_mask: list[int] = [(1 << gpus) - 1 for gpus in site.node_gpus.tolist()]
-        self.index = [FreeIndex(pool.nodes, pool.gpus_per_node) for pool in site.pools]
+        domains = Domains(site)
+        self.index = [
+            FreeIndex(pool.nodes, pool.gpus_per_node, partial(_units, domains, p))
+            for p, pool in enumerate(site.pools)
+        ]
         self.down_mask: list[int] = [0] * site.n_nodes
         self.spare_nodes: set[int] = set()
         self.up_s: dict[int, float] = {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 _SHIFT = 10
 _WORD = 1 << _SHIFT
 _MASK = _WORD - 1
@@ -14,12 +16,28 @@ class FreeIndex:
     empty. Python's integers do the work in C, so moving a node from bucket to bucket and finding
     the lowest node of a bucket cost the same in a hall of 100 nodes and of 100,000.
 
-    Node numbers here count from 0 within the pool; `Fleet` translates to node ids.
+    Node numbers here count from 0 within the pool; `Fleet` translates to node ids. ``units`` says
+    which unit of a level each of them stands in.
     """
 
-    __slots__ = ("_filled", "_occupied", "_words", "free_gpus", "gpus_per_node", "nodes", "sizes")
+    __slots__ = (
+        "_filled",
+        "_occupied",
+        "_words",
+        "free_gpus",
+        "gpus_per_node",
+        "nodes",
+        "sizes",
+        "units",
+    )
 
-    def __init__(self, nodes: int, gpus_per_node: int) -> None:
+    def __init__(
+        self,
+        nodes: int,
+        gpus_per_node: int,
+        units: Callable[[str], Sequence[int]] = lambda level: (),
+    ) -> None:
+        self.units = units
         self.nodes = nodes
         self.gpus_per_node = gpus_per_node
         self.free_gpus = nodes * gpus_per_node

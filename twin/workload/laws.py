@@ -141,5 +141,6 @@ class SessionSize:
         """The smallest n with P(N <= n) >= p, elementwise, for p in [0, 1]."""
         rest = float(self._open_survival(np.asarray(float(self.most))))
         over = 1 - np.asarray(p, float) * (1 - rest)
-        k = self.scale * (over ** (-1 / self.exponent) - 1)
+        with np.errstate(divide="ignore"):  # at p = 1 of a law whose tail is beyond a number
+            k = self.scale * (over ** (-1 / self.exponent) - 1)
         return np.clip(np.ceil(k), 1, self.most).astype(np.int64)
