@@ -77,6 +77,8 @@ def read_sets(path: Path) -> dict[str, FailureSet]:
             sets[name] = _set(name, dict(entry), bases)
         except CatalogError as error:
             raise CatalogError(f"{path.name} {name}: {error}") from None
+        except KeyError as error:
+            raise CatalogError(f"{path.name} {name}: needs the key {error}") from None
         except (TypeError, AttributeError, ValueError) as error:
             raise CatalogError(f"{path.name} {name}: not a failure set: {error}") from error
     return sets
