@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from twin import units
 from twin.errors import ScenarioError
+from twin.scenario.levels import LEVELS, enclosing
 from twin.scenario.load import dump, load
 from twin.scenario.schema import Scenario
 from twin.scenario.yaml_tree import parse
@@ -88,6 +89,106 @@ POOLS = sections(
     nodes_per_rack=COUNTS,
     scale_up_domain=st.sampled_from(["node", "rack", None]),
 )
+SHARES = st.floats(0, 1)
+LEVEL = st.sampled_from(LEVELS)
+DURATIONS = TIMES | laws(TIMES)
+EFFECTS = st.one_of(
+    st.sampled_from(["fail-stop", "silent"]),
+    st.fixed_dictionaries({"slow": st.fixed_dictionaries({"speed": st.floats(0.01, 1)})}),
+    st.fixed_dictionaries(
+        {"degraded": sections({"bandwidth": st.floats(0.01, 1)}, exposed=SHARES)}
+    ),
+)
+DATED = st.lists(st.integers(1, 10**6), max_size=3, unique=True).flatmap(
+    lambda days: st.tuples(*[DURATIONS for _ in range(len(days) + 1)]).map(
+        lambda times: {
+            "dated": [
+                {"from": f"{day} d", "time": time}
+                for day, time in zip([0, *sorted(days)], times, strict=True)
+            ]
+        }
+    )
+)
+STAGE = sections({"time": DURATIONS | DATED}, unmended=SHARES, crew=st.booleans())
+REPAIRS = (
+    DURATIONS
+    | DATED
+    | st.lists(STAGE, min_size=1, max_size=3).map(
+        lambda stages: [*({**stage, "escalates": 0.5} for stage in stages[:-1]), stages[-1]]
+    )
+)
+PARTS = LEVEL.flatmap(
+    lambda of: sections(
+        {"of": st.just(of), "life": laws(TIMES), "repair": REPAIRS},
+        per=COUNTS,
+        effect=EFFECTS,
+        evicts=st.booleans(),
+        takes=st.sampled_from(enclosing(of)),
+        detection=DURATIONS,
+        recurs=DURATIONS,
+        inspection=DURATIONS,
+        false_alarms=POSITIVE,
+        wrong_unit=SHARES,
+        predicted=sections({"recall": SHARES, "lead": TIMES}, precision=st.floats(0.01, 1)),
+    )
+)
+SOFTWARE = sections(
+    {"of": st.just("job"), "life": laws(TIMES)},
+    detection=DURATIONS,
+    permanent=SHARES,
+    scale=st.sampled_from(["job", "gpu", "node"]),
+)
+FAILURES = sections(
+    use=st.sampled_from(["fabric", ["llama3-h100", "facility-2n"]]),
+    rate=POSITIVE,
+    lemons=laws(POSITIVE),
+    mends_lemons=st.booleans(),
+    crews=COUNTS,
+    classes=st.dictionaries(NAMES, PARTS | SOFTWARE, max_size=2),
+    maintenance=st.lists(
+        st.fixed_dictionaries(
+            {
+                "name": NAMES,
+                "of": LEVEL,
+                "first": TIMES,
+                "every": st.just("9 d"),
+                "lasts": st.just("2 h"),
+            }
+        ),
+        max_size=1,
+    ),
+    incidents=st.lists(
+        sections({"at": TIMES, "name": NAMES, "of": LEVEL, "lasts": TIMES}, effect=EFFECTS),
+        max_size=2,
+    ),
+)
+SAVING = st.one_of(
+    sections({"write": TIMES}, flush=TIMES, read=TIMES),
+    st.just({"state_per_gpu": "40 GB"}),
+    st.fixed_dictionaries(
+        {
+            "levels": st.tuples(
+                sections({"name": st.just("near"), "write": TIMES, "survives": st.just(["job"])}),
+                sections({"name": st.just("far"), "write": TIMES}, every=COUNTS, flush=TIMES),
+            ).map(list)
+        }
+    ),
+)
+RECOVERY = sections(
+    {"storage": st.just({"read": "500 GB/s", "write": "250 GB/s"})},
+    startup=TIMES,
+    restart=TIMES,
+    standby=st.integers(0, 9),
+    admit_gpus=COUNTS,
+    retries=COUNTS,
+    checkpoint=SAVING,
+)
+POLICIES = sections(
+    scheduler=st.sampled_from(["fifo", "easy-backfill", {"easy-backfill": {}}]),
+    recovery=st.sampled_from(["requeue", {"replace": {"patience": "1 h"}}]),
+    checkpoint=st.sampled_from(["young", "none"]),
+    retirement=st.sampled_from(["never", {"too-often": {"faults": 2}}]),
+)
 SCENARIOS = sections(
     {
         "name": NAMES,
@@ -104,8 +205,10 @@ SCENARIOS = sections(
     },
     description=TEXTS,
     seed=st.integers(0, 2**63 - 1),
-    horizon=st.just("drained") | TIMES,
-    policies=sections(scheduler=st.sampled_from(["fifo", "easy-backfill", {"easy-backfill": {}}])),
+    horizon=st.sampled_from(["drained", "1e12 s"]),
+    policies=POLICIES,
+    failures=FAILURES,
+    recovery=RECOVERY,
     output=sections(timeline_bin=TIMES),
 )
 
