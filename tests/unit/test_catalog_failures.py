@@ -76,6 +76,27 @@ def test_an_nvl72_rack_is_interrupted_within_the_published_range():
     )
 
 
+def test_the_lives_and_repairs_of_stepfun_are_those_fitted():
+    """A new fit has to be typed into the catalog."""
+    fit = yaml.safe_load((REPOSITORY / "calibration/failures/stepfun.yaml").read_text("utf-8"))
+    fit = fit["days_0_210"]
+    again = fit["recurrence"]
+    for name, cls in classes("stepfun").items():
+        theirs = fit["classes"][{"psu": "power-supply"}.get(name, name)]
+        repair = theirs.get("repair", fit["repair"]["weibull"])
+        (stage,) = cls.repair
+        law = stage.law(0.0)
+        assert (cls.of, cls.life.mean / D) == ("node", pytest.approx(theirs["own_life_d"]))
+        assert (law.shape, law.mean / D) == pytest.approx((repair["shape"], repair["mean_d"]))
+        assert stage.unmended == pytest.approx(again["unmended"])
+        assert cls.recurs.median / D == pytest.approx(again["recurs_median_d"])
+        assert cls.recurs.sigma == pytest.approx(again["recurs_sigma"])
+    assert len(classes("stepfun")) == len(fit["classes"])
+    # With those that come back, as many as there were: 4.11 per 1000 node-days.
+    fresh = 1000 * sum(map(per_node_day, classes("stepfun").values()))
+    assert fresh / (1 - again["unmended"]) == pytest.approx(fit["all"]["rate"], rel=0.05)
+
+
 # Set, class, share of the parts that fail in a year, typed again from the reference.
 SHARES = [
     ("server-parts", "dimm", 0.001),
