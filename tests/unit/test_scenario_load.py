@@ -333,7 +333,9 @@ def test_dump_is_complete_and_loads_back(here):
     assert data["workload"]["estimates"] == "exact"
 
 
-@pytest.mark.parametrize("text", ["1e5", "no", "12:30:00", "2017-10-01", "0o17", "~", "1.", "+.5"])
+@pytest.mark.parametrize(
+    "text", ["1e5", "no", "12:30:00", "2017-10-01", "0o17", "~", "1.", "+.5", "\x85", "a\u2028b"]
+)
 def test_dump_quotes_what_would_be_read_as_something_else(here, text):
     made = scenario(BASE).model_copy(update={"description": text})
     assert scenario(dump(made)).description == text

@@ -202,6 +202,9 @@ def dump(scenario: Scenario) -> str:
     )
 
 
+_OTHER_LINE_ENDS = frozenset("\x85\u2028\u2029")
+
+
 class _Dumper(yaml.SafeDumper):
     """Quotes text that YAML 1.2 would read as something else, such as 1e5."""
 
@@ -212,6 +215,8 @@ class _Dumper(yaml.SafeDumper):
 def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
     plain = text if len(text) > 300 else core_scalar(text)
     style = None if isinstance(plain, str) else "'"
+    if not _OTHER_LINE_ENDS.isdisjoint(text):  # folded into a space unless escaped
+        style = '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
