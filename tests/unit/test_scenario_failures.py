@@ -243,6 +243,7 @@ failures:
         - {time: 2 h, escalates: 0.5}
         - {time: {dated: [{from: 0 d, time: 4 h}, {from: 9 d, time: {exponential: {mean: 9 h}}}]}}
     bug: {of: job, life: {exponential: {mean: 9 d}}, permanent: 0.1}
+    fan: {of: node, life: {exponential: {mean: 9 d}}, repair: [{time: 2 h, crew: true}]}
     hall: null
   maintenance:
     - {name: firmware, of: rack, first: 7 days, every: 90 days, lasts: 4 h}
