@@ -30,24 +30,21 @@ def key(seed: int, name: str) -> int:
 def uniform(key: int, part: int, turn: int = 0) -> float:
     """A uniform number in (0, 1): that of one part and one turn.
 
-    SplitMix64's finaliser [steele2014], twice, over the key and the address; 53 bits of it, and
-    half a step so that neither end is ever met.
+    SplitMix64's finaliser [steele2014] over the key and the address; 53 bits of it, and half a
+    step so that neither end is ever met.
     """
     z = (key + part * _STEP + turn * _TURN) & _MASK
-    for _ in range(2):
-        z = ((z ^ (z >> 30)) * _MIX_1) & _MASK
-        z = ((z ^ (z >> 27)) * _MIX_2) & _MASK
-        z = (z ^ (z >> 31)) + _STEP & _MASK
-    return ((z >> 11) + 0.5) * _TO_UNIT
+    z = ((z ^ (z >> 30)) * _MIX_1) & _MASK
+    z = ((z ^ (z >> 27)) * _MIX_2) & _MASK
+    return (((z ^ (z >> 31)) >> 11) + 0.5) * _TO_UNIT
 
 
 def uniforms(key: int, parts: int) -> NDArray[np.float64]:
     """`uniform` of parts 0 to ``parts - 1`` at turn 0, as an array."""
     z = np.arange(parts, dtype=np.uint64) * np.uint64(_STEP) + np.uint64(key)
-    for _ in range(2):
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(_MIX_1)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(_MIX_2)
-        z = (z ^ (z >> np.uint64(31))) + np.uint64(_STEP)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(_MIX_1)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(_MIX_2)
+    z = z ^ (z >> np.uint64(31))
     return ((z >> np.uint64(11)).astype(float) + 0.5) * _TO_UNIT
 
 

@@ -12,8 +12,8 @@ class Hazard:
     """Expected time between interruptions, by pool and size.
 
     Rates of independent parts add up (`docs/reference/sources.md`, how often a synchronous job
-    stops). A job is taken to touch as few units of each level as its nodes need, and lemons to be
-    ordinary.
+    stops). A job is taken to touch as few units of each level as its nodes need, and its nodes to
+    be lemons as often as any.
     """
 
     def __init__(self, model: FailureModel, domains: Domains) -> None:
@@ -50,6 +50,8 @@ class Hazard:
             else:
                 units = max(1.0, nodes * self._domains.units(cls.of) / site.n_nodes)
             mean_s = cls.life.mean
+            if cls.of in ("gpu", "node") and self._model.lemons is not None:
+                mean_s /= self._model.lemons.mean
             if 0 < mean_s < inf:
                 rate_per_s += units * cls.per * (1 + cls.false_alarms) / mean_s
         return rate_per_s * self._model.rate_factor

@@ -15,6 +15,9 @@ from twin.policies.view import JobView, Placement, Shape
 from twin.site.fleet import Fleet, Held
 
 
+_NO_NEWS_S, _NO_NEWS_SHARE = 60.0, 0.01
+
+
 class Cluster:
     """Places, running jobs and the one reservation, kept up to date by the simulation.
 
@@ -22,6 +25,8 @@ class Cluster:
     ----------
     now_s : float
         Set by the simulation at each instant.
+    grace_s : float
+        What is overdue, a job or a node, is expected so much later. [s]
     residents : list of list of Job
         Jobs on each node, by node id.
     """
@@ -29,6 +34,7 @@ class Cluster:
     def __init__(self, fleet: Fleet, placement: PlacementPolicy, n_shapes: int) -> None:
         self.fleet = fleet
         self.now_s = 0.0
+        self.grace_s = 0.0
         self.residents: list[list[Job]] = [[] for _ in range(fleet.site.n_nodes)]
         self.running_jobs = 0
         self._running: dict[int, Job] = {}
@@ -147,8 +153,12 @@ class Cluster:
         return added
 
     def expect_end(self, job: Job, end_s: float) -> None:
-        """A running job is expected to end at another time than was thought."""
-        if end_s != job.expected_end_s:
+        """A running job is expected to end at another time than was thought.
+
+        What moves by less than a minute, or a hundredth of what is left, is not worth new plans.
+        """
+        enough_s = max(_NO_NEWS_S, _NO_NEWS_SHARE * (job.expected_end_s - self.now_s))
+        if abs(end_s - job.expected_end_s) > enough_s:
             job.expected_end_s = end_s
             self._ready.moved[job.row] = job
             self._reservation = None
@@ -248,7 +258,9 @@ class ReadyTimes:
                 times_s.min() if needed == 1 else np.partition(times_s, needed - 1)[needed - 1]
             )
             found.append((earliest_s, pool, threshold, needed))
-        shadow_s = max(now_s, min(found)[0])
+        shadow_s = min(found)[0]
+        if shadow_s <= now_s:
+            shadow_s = now_s + cluster.grace_s
         needs = []
         for _, pool, threshold, needed in found:
             nodes = self._fleet.site.pool_nodes(pool)

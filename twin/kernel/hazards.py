@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from twin.kernel.simulation import Simulation
 
 
+# Nodes come back when they do, and jobs end later than was thought: asking for a new plan at each
+# instant of the meantime would be most of the work.
+_OVERDUE_S = 300.0
+
+
 @dataclass(frozen=True)
 class Reliability:
     """What may fail, what it costs to begin again, and who decides about it."""
@@ -46,6 +51,7 @@ class Hazards:
 
     def __init__(self, setup: Reliability, simulation: Simulation) -> None:
         clock, cluster = simulation.clock, simulation.cluster
+        cluster.grace_s = _OVERDUE_S
         self._setup = setup
         self._clock = clock
         self._cluster = cluster

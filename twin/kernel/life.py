@@ -56,6 +56,9 @@ class Life:
         The one that slows it down; -1 if none.
     interrupted_s, away_s : float
         Since when it is interrupted (NaN if it is not), and for how long it was, in all. [s]
+    interruptions, hits : int
+        Times that it was stopped while it ran or started, and faults in all, those that hit it
+        while it was recovering included.
     hit : set of str
         Levels of the faults since it last ran: what is saved must outlive them.
     unsafe_s : float
@@ -83,6 +86,7 @@ class Life:
         "event",
         "held_gpus",
         "hit",
+        "hits",
         "incident",
         "interrupted_s",
         "interruptions",
@@ -137,7 +141,7 @@ class Life:
         self.incident = self.slow_incident = -1
         self.interrupted_s = nan
         self.away_s = self.ran_s = 0.0
-        self.interruptions = self.restarts = self.preemptions = self.runs = 0
+        self.interruptions = self.restarts = self.preemptions = self.runs = self.hits = 0
         self.hit: set[str] = set()
         self.unsafe_s = inf
         self.shrunk = self.rejoins = False

@@ -58,6 +58,7 @@ class Progress:
         self.as_of_s = now_s
         self.rate = rate
         self.interval_s = interval_s if self.levels else inf
+        self._since_s = min(self._since_s, self.interval_s)  # overdue by the new one: save now
 
     def finish_s(self) -> float:
         """When all work is done, if nothing changes. [s]"""

@@ -29,7 +29,7 @@ class Hit:
         self.job = life.job
         self.now_s = now_s
         self.since_s = now_s if isnan(life.interrupted_s) else life.interrupted_s
-        self.retries = life.interruptions
+        self.retries = life.hits
         self.missing_gpus = life.missing_gpus
         self.missing_nodes = -(-life.missing_gpus // life.node_gpus)
         self.gang_nodes = -(-life.whole_gpus // life.node_gpus)
@@ -96,10 +96,10 @@ class RecoveryActs:
 
     def decide(self, life: Life, now_s: float) -> None:
         """Ask what is to be done with a job now, and do it."""
-        if life.interruptions > self._retries:
+        if life.hits > self._retries:
             self._fail(life, now_s)
             return
-        if life.interruptions > _ENDLESS:
+        if life.hits > _ENDLESS:
             raise InvariantError(
                 f"{life.job} was interrupted {_ENDLESS} times by {now_s} s and will never end: it "
                 "fails faster than it saves; save more often, or give the scenario a horizon"
@@ -193,8 +193,8 @@ class RecoveryActs:
         """Nodes for the replicas that a running job lacks."""
         training = self._training
         if not life.rejoins:
-            life.interrupted_s = now_s
             training.stop(life, now_s)
+            life.interruptions -= 1  # nothing failed: it stands still to grow
             levels = life.progress.levels
             training.save_first(life, levels[-1].write_s if levels else 0.0, now_s)
             return
@@ -308,6 +308,7 @@ class RecoveryActs:
         training = self._training
         saves = life.phase == RUNNING and life.progress.levels
         training.stop(life, now_s)
+        life.interruptions -= 1  # nothing of it failed
         if saves and life.progress.levels[-1].write_s <= notice_s:
             life.progress.save_now()
         life.preemptions += 1

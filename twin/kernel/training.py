@@ -187,7 +187,9 @@ class Training:
             life.event = self._clock.call_at(life.software[0], FAILURES, self._crashed, life)
         else:
             life.event = self._clock.call_at(finish_s, COMPLETIONS, self._finished, life)
-        share = (finish_s - now_s) / life.job.run_s if life.job.run_s > 0 else 1.0
+        # Nobody expects a slow part to stay slow: the estimate goes by the nominal speed.
+        left_s = (finish_s - now_s) * life.speed * life.comm
+        share = left_s / life.job.run_s if life.job.run_s > 0 else 1.0
         self._cluster.expect_end(life.job, now_s + share * life.estimate_s)
 
     def change_pace_on(self, nodes: Iterable[int], now_s: float) -> None:
@@ -268,6 +270,7 @@ class Training:
         life.phase = IDLED
         if isnan(life.interrupted_s):
             life.interrupted_s = now_s
+            life.interruptions += 1
 
     def interrupt(
         self, life: Life, incident: int, nodes: Sequence[int], level: str, now_s: float
@@ -280,8 +283,7 @@ class Training:
             self.accounts.settle(life, now_s)
             self.drop(life, nodes, now_s)
             return False
-        if life.phase != IDLED:
-            life.interruptions += 1
+        life.hits += 1
         self.stop(life, now_s)
         life.incident = incident
         life.hit.add(level)
@@ -337,7 +339,7 @@ class Training:
                     self.drop(life, [node], now_s)
             return
         saves = life.phase == RUNNING and bool(life.progress.levels)
-        life.interruptions += 1
+        life.hits += 1
         self.incidents.hit(incident, life.job.row)
         self.incidents.trouble(incident)
         life.troubled.append(incident)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from twin.physics.checkpoints import daly_interval_s
 from twin.policies.base import CheckpointPolicy
@@ -19,4 +20,9 @@ class Daly(CheckpointPolicy):
     """
 
     def interval_s(self, save: SaveView) -> float:
-        return float(daly_interval_s(save.write_s, save.mttf_s))
+        return _interval_s(save.write_s, save.mttf_s)
+
+
+@lru_cache(maxsize=4096)
+def _interval_s(write_s: float, mttf_s: float) -> float:
+    return float(daly_interval_s(write_s, mttf_s))
