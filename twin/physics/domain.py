@@ -44,6 +44,14 @@ def whole(**values: ArrayLike) -> list[Array]:
     ]
 
 
+def celsius(**values: ArrayLike) -> list[Array]:
+    """A temperature above absolute zero; in the order given."""
+    return [
+        _where(name, a, (a > -273.15) & (a < np.inf), "be above -273.15 degC and finite")
+        for name, a in _arrays(values)
+    ]
+
+
 def _arrays(values: dict[str, ArrayLike]) -> list[tuple[str, Array]]:
     return [(name, np.asarray(value, float)) for name, value in values.items()]
 

@@ -31,6 +31,8 @@ class Domains:
 
     def __init__(self, site: Site) -> None:
         self.site = site
+        sizes = {pool.gpus_per_node for pool in site.pools}
+        self._same_size = sizes.pop() if len(sizes) == 1 else 0  # GPUs of every node
         self._nodes: dict[str, tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
 
     def units(self, level: str) -> int:
@@ -60,6 +62,8 @@ class Domains:
 
     def gpu(self, unit: int) -> tuple[int, int]:
         """The node of a GPU, and its number within it."""
+        if self._same_size:
+            return divmod(unit, self._same_size)
         node = int(np.searchsorted(self.site.first_gpu, unit, side="right")) - 1
         return node, unit - int(self.site.first_gpu[node])
 
