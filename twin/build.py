@@ -251,11 +251,19 @@ def build_reliability(scenario: Scenario, site: Site) -> Reliability | None:
     )
 
 
-NOT_MODELLED = (
+NEVER_FAILS = (
     "GPUs and nodes never fail.",
-    "Power, cooling and energy are not computed.",
     "A job runs at its nominal speed wherever it is: no network, no slow peers, no neighbours.",
     "Starting a job takes no time, and nothing is preempted.",
+)
+FAILS = (
+    "Only what the failure classes name fails; parts of nodes that are down or switched off do not.",
+    "A job runs at its nominal speed but for the slow parts and links that the scenario lets fail.",
+    "A node that a fault takes is repaired as a whole; jobs use no part of it meanwhile.",
+    "Schedulers expect a node back after the median of its repair, and a job by its nominal speed.",
+)
+NOT_MODELLED = (
+    "Power, cooling and energy are not computed.",
     "CPU cores and host memory never run out.",
 )
 
@@ -273,4 +281,7 @@ def assumptions(scenario: Scenario, workload: Workload) -> list[str]:
         found.append(
             "The number of nodes that a job asked for is not heeded: jobs take as few as will do."
         )
-    return [*found, *NOT_MODELLED]
+    fails = scenario.failures is not None
+    if fails and scenario.recovery.checkpoint is None:
+        found.append("No job saves its work: an interruption costs all of it.")
+    return [*found, *(FAILS if fails else NEVER_FAILS), *NOT_MODELLED]

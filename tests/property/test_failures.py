@@ -30,6 +30,7 @@ OPTIONS = {
 }
 
 
+EFFECTS = ["fail_stop", "fail_stop", "slow", "silent", "degraded", "no_storage"]
 CHECKPOINTS = [("fixed", {"every": "20 min"}), ("daly", {}), ("adaptive", {}), ("none", {})]
 FIRMWARE = Maintenance("firmware", "rack", D, 9 * D, 4 * H, 2, H)
 MAINS = Incident(3 * D, "mains", "site", 0, 2 * H)
@@ -100,7 +101,7 @@ def classes(draw, index):
                           detection=Constant(draw(st.sampled_from([0.0, 600.0]))),
                           permanent=draw(st.sampled_from([0.0, 0.3])),
                           job_scale=draw(st.sampled_from(["job", "node", "gpu"])))  # fmt: skip
-    effect = draw(st.sampled_from(["fail_stop", "fail_stop", "slow", "silent", "degraded"]))
+    effect = draw(st.sampled_from(EFFECTS))
     units = {"gpu": 120, "node": 15, "leaf": 2, "rack": 5, "row": 3, "site": 1}[of]
     takes = {"gpu": draw(st.sampled_from(["gpu", "node"])), "node": "node"}.get(of, of)
     return FaultClass(

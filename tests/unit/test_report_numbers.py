@@ -60,9 +60,8 @@ def test_relative(change: float, text: str) -> None:
 def test_every_headline_is_written_with_its_unit() -> None:
     for entry in HEADLINES:
         text = plain(numbers.headline(entry, 0.5))
-        expected = (
-            "0.5 s" if entry.unit == "s" else "50.0 %" if entry.key.split(".")[-1] in numbers.FRACTIONS else "0.5"
-        )
+        share = entry.key.split(".")[-1] in numbers.FRACTIONS
+        expected = "0.5 s" if entry.unit == "s" else "50.0 %" if share else "0.5"
         assert text == expected
 
 

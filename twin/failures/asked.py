@@ -22,6 +22,7 @@ from twin.failures.model import (
     Stage,
 )
 from twin.failures.restart import ANYTHING, RestartModel, SaveLevel, Storage
+from twin.physics.reliability import temperature_factor
 from twin.scenario import failures as asked
 from twin.scenario.fault_class import Degraded, Slow
 from twin.scenario.fault_class import FaultClass as AskedClass
@@ -212,6 +213,13 @@ def _incident(each: asked.Incident) -> Incident:
     return Incident(each.at_s, each.name, each.of, each.unit, each.lasts_s, **_effect(each.effect))
 
 
+def _rate_factor(cls: AskedClass) -> float:
+    heat = cls.temperature
+    if heat is None:
+        return 1.0
+    return float(temperature_factor(heat.at_degc, heat.reference_degc, heat.doubles_every_k))
+
+
 def _fault_class(name: str, cls: AskedClass) -> FaultClass:
     if cls.of == "job":
         return FaultClass(
@@ -229,6 +237,7 @@ def _fault_class(name: str, cls: AskedClass) -> FaultClass:
         of=cls.of,
         per=cls.per,
         life=cls.life,
+        rate_factor=_rate_factor(cls),
         age_s=cls.age_s,
         idle_rate=cls.idle_rate,
         evicts=cls.evicts,

@@ -49,7 +49,7 @@ class Hazard:
                 units = nodes
             else:
                 units = max(1.0, nodes * self._domains.units(cls.of) / site.n_nodes)
-            mean_s = cls.life.mean
+            mean_s = cls.life.mean / cls.rate_factor
             if cls.of in ("gpu", "node") and self._model.lemons is not None:
                 mean_s /= self._model.lemons.mean
             if 0 < mean_s < inf:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from twin.distributions import Constant, Distribution
 
-Effect = Literal["fail_stop", "slow", "silent", "degraded", "maintenance"]
+Effect = Literal["fail_stop", "slow", "silent", "degraded", "no_storage", "maintenance"]
 
 AT_ONCE = Constant(0.0)
 
@@ -56,12 +56,15 @@ class FaultClass:
     life : Distribution
         Time to failure of one part. [s] For jobs: of one job, GPU or node while it runs, as
         ``job_scale`` says.
+    rate_factor : float
+        Factor on the rate of failure, of heat for example: lives are so much shorter.
     age_s : float
         Age of all parts at the start. [s]
     idle_rate : float
         Rate of failure of an idle part over that of a busy one.
     effect : str
-        ``fail_stop``, ``slow`` (to ``speed``), ``silent`` or ``degraded`` (to ``bandwidth``).
+        ``fail_stop``, ``slow`` (to ``speed``), ``silent``, ``degraded`` (to ``bandwidth``), or
+        ``no_storage``: jobs go on, but nothing is saved or read back.
     speed : float
         Speed of a slow part over its nominal one.
     bandwidth, exposed_share : float
@@ -96,6 +99,7 @@ class FaultClass:
     life: Distribution
     repair: tuple[Stage, ...]
     per: int = 1
+    rate_factor: float = 1.0
     age_s: float = 0.0
     idle_rate: float = 1.0
     effect: Effect = "fail_stop"

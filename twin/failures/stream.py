@@ -112,7 +112,8 @@ class FaultStream:
         cls = self.classes[index]
         life_s = after_s
         if not after_s:
-            life_s = at(cls.life, uniform(self._keys[index], part, turn)) / self._rate
+            rate = self._rate * cls.rate_factor
+            life_s = at(cls.life, uniform(self._keys[index], part, turn)) / rate
             node = self.node_of(cls, part)
             if node >= 0:
                 life_s /= self.multiplier[node] or 1e-300
@@ -170,7 +171,7 @@ class FaultStream:
             life_s = residual_quantile(cls.life, cls.age_s, p)
         else:
             life_s = np.asarray(cls.life.quantile(p), float)
-        life_s = life_s / self._rate
+        life_s = life_s / (self._rate * cls.rate_factor)
         if cls.of in ("gpu", "node"):
             multiplier = np.asarray(self.multiplier)
             nodes = self._domains.site.gpu_node if cls.of == "gpu" else slice(None)

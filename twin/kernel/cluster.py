@@ -14,7 +14,6 @@ from twin.policies.base import PlacementPolicy
 from twin.policies.view import JobView, Placement, Shape
 from twin.site.fleet import Fleet, Held
 
-
 _NO_NEWS_S, _NO_NEWS_SHARE = 60.0, 0.01
 
 

@@ -29,6 +29,7 @@ _KIND = {
     "slow": SLOW,
     "silent": SILENT,
     "degraded": DEGRADED,
+    "no_storage": DEGRADED,
     "maintenance": MAINTENANCE,
 }
 # Purposes of the numbers that belong to one fault; stages of its repair come after them.
@@ -163,6 +164,9 @@ class Faults:
             return
         elif cls.effect == "silent":
             self._corrupt(fault, now_s)
+        elif cls.effect == "no_storage":
+            self._close_storage(fault, now_s)
+            return
         else:
             self._slow_down(fault, now_s)
             if not cls.evicts:
@@ -173,6 +177,12 @@ class Faults:
             self._clock.call_at(now_s + delay_s, FAILURES, self._detected, fault)
         else:
             self._found(fault, now_s)
+
+    def _close_storage(self, fault: Fault, now_s: float) -> None:
+        self._incidents.trouble(fault.incident)
+        self._incidents.nodes_hit[fault.incident] = 0
+        self._training.close_storage(now_s)
+        self._repair(fault, now_s)
 
     def _is_spared(self, cls: FaultClass, index: int, node: int, part: int, turn: int) -> bool:
         """Whether a part of a node does not fail now: switched off, or idle and lucky."""
@@ -470,8 +480,9 @@ class Faults:
 
     def _mended(self, fault: Fault, now_s: float, *, unmended: bool) -> None:
         cls = fault.cls
-        slowed = cls.effect in ("slow", "degraded") and not fault.planned
-        if slowed:
+        if cls.effect == "no_storage":
+            self._training.open_storage(now_s)
+        elif cls.effect in ("slow", "degraded") and not fault.planned:
             self._speed_again(fault, now_s)
         elif self._retired(fault, now_s):
             for node, _ in fault.nodes:
@@ -558,6 +569,8 @@ class Faults:
             self._recovery.found(fault.jobs, fault.incident, now_s)
         elif planned.effect == "maintenance":
             self._evict(fault, now_s)
+        elif planned.effect == "no_storage":
+            self._close_storage(fault, now_s)
         else:
             self._slow_down(fault, now_s)
             self._repair(fault, now_s)

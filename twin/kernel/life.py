@@ -99,6 +99,7 @@ class Life:
         "preemptions",
         "progress",
         "ran_s",
+        "reads_storage",
         "rejoining",
         "rejoins",
         "restart",
@@ -148,6 +149,7 @@ class Life:
         self.rejoining: Event | None = None
         self.software: tuple[float, int] = (inf, -1)
         self.station = 0
+        self.reads_storage = False
         self.restart: tuple[float, float, int, int] = (0.0, 0.0, 0, 0)
 
     @property

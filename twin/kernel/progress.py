@@ -31,6 +31,7 @@ class Progress:
         "_since_s",
         "_stall_s",
         "_turn",
+        "_written",
         "as_of_s",
         "interval_s",
         "levels",
@@ -43,6 +44,7 @@ class Progress:
     def __init__(self, total_s: float, levels: Sequence[SaveLevel]) -> None:
         self.total_s = total_s
         self.levels = levels
+        self._written = levels
         self.work_s = 0.0
         self.as_of_s = 0.0
         self.rate = 1.0
@@ -60,13 +62,22 @@ class Progress:
         self.interval_s = interval_s if self.levels else inf
         self._since_s = min(self._since_s, self.interval_s)  # overdue by the new one: save now
 
+    def lose_last_level(self, lost: bool) -> None:
+        """Whether the last level cannot be written for now; `advance` to now first.
+
+        What is on it stays there. A job with one level saves nothing meanwhile, and at once when
+        it can again.
+        """
+        self._written = self.levels[:-1] if lost else self.levels
+
     def finish_s(self) -> float:
         """When all work is done, if nothing changes. [s]"""
         left_s = self.total_s - self.work_s
-        to_next_s = self.interval_s - self._since_s
         stalls_s = self._stall_s
-        if left_s > to_next_s:
-            stalls_s += self._stalls_s(ceil((left_s - to_next_s) / self.interval_s))
+        if self._written:
+            to_next_s = max(self.interval_s - self._since_s, 0.0)
+            if left_s > to_next_s:
+                stalls_s += self._stalls_s(ceil((left_s - to_next_s) / self.interval_s))
         return self.as_of_s + (left_s / self.rate + stalls_s)
 
     def advance(self, now_s: float) -> float:
@@ -81,15 +92,16 @@ class Progress:
             self._stall_s = 0.0
             self._save(now_s - left_s)
         computed_s = 0.0
-        rate, tau_s = self.rate, self.interval_s
+        rate, tau_s = self.rate, self.interval_s if self._written else inf
         while True:
-            to_next_s = (tau_s - self._since_s) / rate
-            if left_s < to_next_s or self.work_s + (tau_s - self._since_s) >= self.total_s:
+            to_do_s = max(tau_s - self._since_s, 0.0)
+            to_next_s = to_do_s / rate
+            if left_s < to_next_s or self.work_s + to_do_s >= self.total_s:
                 done_s = min(left_s * rate, self.total_s - self.work_s)
                 self.work_s += done_s
                 self._since_s += done_s
                 return computed_s + left_s
-            self.work_s += tau_s - self._since_s
+            self.work_s += to_do_s
             self._since_s = 0.0
             computed_s += to_next_s
             left_s -= to_next_s
@@ -101,7 +113,7 @@ class Progress:
             left_s -= stall_s
             self._save(now_s - left_s)
             # Whole rounds of the levels, as many as are over and leave some work to do.
-            round_ = self.levels[-1].every
+            round_ = self._written[-1].every
             if self._turn % round_ == 0:
                 round_s = round_ * tau_s / rate + self._stalls_s(round_)
                 left_work_s = self.total_s - self.work_s
@@ -111,7 +123,7 @@ class Progress:
                     self.work_s += rounds * round_ * tau_s
                     computed_s += rounds * round_ * tau_s / rate
                     left_s -= rounds * round_s
-                    for at, level in enumerate(self.levels):
+                    for at, level in enumerate(self._written):
                         self.saved_s[at] = self.work_s - level.every * tau_s
                     self._flushing = []
                     self._save(now_s - left_s)
@@ -152,7 +164,7 @@ class Progress:
     def _save(self, now_s: float) -> None:
         """The checkpoint of this turn has been written."""
         self._flush(now_s)
-        for at, level in enumerate(self.levels):
+        for at, level in enumerate(self._written):
             if self._turn % level.every == 0:
                 if level.flush_s == 0:
                     self.saved_s[at] = self.work_s
@@ -168,12 +180,12 @@ class Progress:
                 self._flushing[at] = work_s, inf
 
     def _stall_of(self, turn: int) -> float:
-        return sum(level.write_s for level in self.levels if turn % level.every == 0)
+        return sum(level.write_s for level in self._written if turn % level.every == 0)
 
     def _stalls_s(self, n: int) -> float:
         """How long the next ``n`` checkpoints stop the job in all."""
         turn = self._turn
         return sum(
             level.write_s * ((turn + n) // level.every - turn // level.every)
-            for level in self.levels
+            for level in self._written
         )

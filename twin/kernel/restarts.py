@@ -16,7 +16,7 @@ from twin.kernel.clock import COMPLETIONS, Clock
 if TYPE_CHECKING:
     from twin.kernel.life import Life
 
-_WAITING, _BEGINNING, _READING = range(1, 4)
+_WAITING, _BEGINNING, _READING, _STUCK = range(1, 5)
 
 
 class Restarts:
@@ -42,10 +42,18 @@ class Restarts:
         self._read_bytes = 0.0  # by each node that has read all the while
         self._as_of_s = 0.0
         self._next: Event | None = None
+        self._closed = False
+        self._stuck: list[Life] = []
 
-    def begin(self, life: Life, now_s: float, fixed_s: float, node_bytes: float) -> None:
-        """A job comes to begin again: ``fixed_s``, then ``node_bytes`` for each of its nodes."""
+    def begin(
+        self, life: Life, now_s: float, fixed_s: float, node_bytes: float, reads: bool = False
+    ) -> None:
+        """A job comes to begin again: ``fixed_s``, then ``node_bytes`` for each of its nodes.
+
+        ``reads``: it needs the storage, however little it reads.
+        """
         life.restart = fixed_s, node_bytes, len(life.job.held), life.job.gpus
+        life.reads_storage = reads
         if self._admitted_gpus and self._admitted_gpus + life.job.gpus > self._admit_gpus:
             life.station = _WAITING
             self._waiting.append(life)
@@ -63,15 +71,15 @@ class Restarts:
                 self._readers = [entry for entry in self._readers if entry[2] is not life]
                 self._readers.sort()
                 self._plan()
+            elif life.station == _STUCK:
+                self._stuck.remove(life)
             self._dismiss(life, now_s)
         life.station = 0
 
     def _admit(self, life: Life, now_s: float) -> None:
         self._admitted_gpus += life.restart[3]
         life.station = _BEGINNING
-        fixed_s, node_bytes, _, _ = life.restart
-        then = self._read if node_bytes else self._begun
-        life.event = self._clock.call_at(now_s + fixed_s, COMPLETIONS, then, life)
+        life.event = self._clock.call_at(now_s + life.restart[0], COMPLETIONS, self._begun, life)
 
     def _dismiss(self, life: Life, now_s: float) -> None:
         self._admitted_gpus -= life.restart[3]
@@ -84,7 +92,17 @@ class Restarts:
     def _begun(self, event: Event) -> None:
         life: Life = event._value
         if life.event is event:
-            self._over(life, self._clock._now)
+            life.event = None
+            self._go_on(life, self._clock._now)
+
+    def _go_on(self, life: Life, now_s: float) -> None:
+        if life.reads_storage and self._closed:
+            life.station = _STUCK
+            self._stuck.append(life)
+        elif life.restart[1]:
+            self._read(life, now_s)
+        else:
+            self._over(life, now_s)
 
     def _over(self, life: Life, now_s: float) -> None:
         life.station = 0
@@ -93,11 +111,23 @@ class Restarts:
 
     # -- the storage
 
-    def _read(self, event: Event) -> None:
-        life: Life = event._value
-        if life.event is not event:
-            return
-        self._settle(self._clock._now)
+    def close(self, now_s: float) -> None:
+        """The storage cannot be read: whoever reads waits, and whoever is about to."""
+        self._settle(now_s)
+        self._closed = True
+        self._plan()
+
+    def open(self, now_s: float) -> None:
+        """It can be read again."""
+        self._settle(now_s)
+        self._closed = False
+        self._plan()
+        stuck, self._stuck = self._stuck, []
+        for life in stuck:
+            self._go_on(life, now_s)
+
+    def _read(self, life: Life, now_s: float) -> None:
+        self._settle(now_s)
         life.station = _READING
         self._reading_nodes += life.restart[2]
         heappush(self._readers, (self._read_bytes + life.restart[1], life.job.row, life))
@@ -105,6 +135,8 @@ class Restarts:
 
     def _bytes_per_s(self) -> float:
         storage = self._storage
+        if self._closed:
+            return 0.0
         if storage is None or not self._reading_nodes:
             return inf
         return min(storage.read_bytes_per_s / self._reading_nodes, storage.node_read_bytes_per_s)
@@ -116,7 +148,7 @@ class Restarts:
 
     def _plan(self) -> None:
         self._next = None
-        if self._readers:
+        if self._readers and not self._closed:
             left_bytes = max(self._readers[0][0] - self._read_bytes, 0.0)
             at_s = self._as_of_s + left_bytes / self._bytes_per_s()
             self._next = self._clock.call_at(at_s, COMPLETIONS, self._one_has_read, None)

@@ -77,6 +77,7 @@ class Training:
         self.on_end: Callable[[Life], None]
         self.on_left: Callable[[object, int, float], None]
         self._checkpoint = checkpoint
+        self._storage_faults = 0
         self._rate_factor = rate_factor
         self._software = [
             (c, key(seed, f"failures/{c.name}/life"), key(seed, f"failures/{c.name}/marks"))
@@ -133,7 +134,8 @@ class Training:
             fixed_s += levels[level].read_s
             if level == len(levels) - 1:
                 node_bytes = model.state_bytes_per_gpu * life.job.gpus / len(life.job.held)
-        self.restarts.begin(life, now_s, fixed_s, node_bytes)
+        reads = level >= 0 and level == len(levels) - 1
+        self.restarts.begin(life, now_s, fixed_s, node_bytes, reads)
 
     def _begun_again(self, life: Life, now_s: float) -> None:
         self.accounts.settle(life, now_s)
@@ -154,6 +156,7 @@ class Training:
         if life.progress.levels:
             least_s = max(life.progress.levels[0].flush_s, 1e-3)
             interval_s = max(self._checkpoint.interval_s(self._save_view(life)), least_s)
+            life.progress.lose_last_level(bool(self._storage_faults))
         life.software = self._next_software_fault(life, now_s)
         self._go(life, now_s, interval_s)
 
@@ -199,6 +202,28 @@ class Training:
             life = self.lives[row]
             if life.phase == RUNNING:
                 self.rescale(life, life.scale, now_s)
+
+    def close_storage(self, now_s: float) -> None:
+        """From now on nothing is written to the last level of checkpoints, nor read from it."""
+        self._storage_faults += 1
+        if self._storage_faults == 1:
+            self.restarts.close(now_s)
+            self._save_anew(now_s)
+
+    def open_storage(self, now_s: float) -> None:
+        """One fault of the storage is over; it works once all are."""
+        self._storage_faults -= 1
+        if not self._storage_faults:
+            self.restarts.open(now_s)
+            self._save_anew(now_s)
+
+    def _save_anew(self, now_s: float) -> None:
+        for life in list(self.lives.values()):
+            if life.phase == RUNNING and life.progress.levels:
+                self.accounts.settle(life, now_s)
+                self.accounts.stop_work(life)
+                life.progress.lose_last_level(bool(self._storage_faults))
+                self._go(life, now_s, life.progress.interval_s)
 
     def go_on(self, life: Life, now_s: float, stall_s: float) -> None:
         """Begin to compute again, losing nothing, after so long a stall."""

@@ -53,6 +53,7 @@ def reliability(
         },
         "by_size": _by_size(started, outcome.horizon_s, expected_mtti_s),
         "by_component": _by_component(incidents),
+        "by_kind": _by_kind(started),
         "worst_incident": _worst(incidents),
         "availability_by_user": _by_user(started, outcome.horizon_s),
     }
@@ -134,6 +135,21 @@ def _by_component(incidents: pd.DataFrame) -> list[dict[str, Any]]:
         | {str(k): int(v) if k in ("incidents", "jobs_hit") else float(v) for k, v in row.items()}
         for name, row in table.loc[order].to_dict("index").items()
     ]
+
+
+def _by_kind(jobs: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Kind of job -> interruptions, users who lost their GPUs, and how long until it went on."""
+    found = {}
+    for kind, here in jobs.groupby("kind", observed=True, sort=True):
+        hit = here[(here["interruptions"] > 0).to_numpy()]
+        n = int(hit["interruptions"].sum())
+        found[str(kind)] = {
+            "jobs": len(here),
+            "interruptions": n,
+            "users_hit": int(hit["user"].nunique()),
+            "restore_s": float(hit["interrupted_s"].sum()) / n if n else None,
+        }
+    return found
 
 
 def _worst(incidents: pd.DataFrame) -> dict[str, Any] | None:

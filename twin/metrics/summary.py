@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from twin.metrics.jobs import bounded_slowdown, counts, makespan_s, quantiles, utilisation
+from twin.metrics.place import place
 from twin.metrics.reliability import reliability
 from twin.results.outcome import Outcome
 from twin.site.layout import Site
@@ -60,5 +61,6 @@ def summarise(
         "assumptions": assumptions,
     }
     if expected_mtti_s is not None:
-        summary["reliability"] = reliability(outcome, site.n_gpus, expected_mtti_s)
+        found = reliability(outcome, site.n_gpus, expected_mtti_s)
+        summary["reliability"] = found | place(found["worst_incident"], outcome.incidents, site)
     return summary

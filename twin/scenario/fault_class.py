@@ -13,7 +13,9 @@ from twin.scenario.forms import Tagged
 from twin.scenario.levels import JobOrLevel, Level, encloses, enclosing
 from twin.scenario.quantities import (
     Count,
+    DegreesC,
     Flag,
+    PositiveNumber,
     PositiveSeconds,
     PositiveShare,
     Seconds,
@@ -41,9 +43,26 @@ class Degraded(Section):
 
 
 Effect = Annotated[
-    Literal["fail-stop", "silent"] | Slow | Degraded,
-    Tagged("fail-stop", "silent", slow=Slow, degraded=Degraded, example="{slow: {speed: 0.9}}"),
+    Literal["fail-stop", "silent", "no-storage"] | Slow | Degraded,
+    Tagged(
+        "fail-stop",
+        "silent",
+        "no-storage",
+        slow=Slow,
+        degraded=Degraded,
+        example="{slow: {speed: 0.9}}",
+    ),
 ]
+
+
+class Temperature(Section):
+    """Heat makes parts fail sooner: the rate doubles every so many kelvins."""
+
+    at_degc: DegreesC = Field(description="temperature that the parts have")
+    reference_degc: DegreesC = Field(description="temperature that the life is given for")
+    doubles_every_k: PositiveNumber = Field(
+        default=10.0, description="kelvins that double the rate of failure"
+    )
 
 
 class CommonCause(Section):
@@ -68,6 +87,9 @@ class FaultClass(Section):
     per: Count = Field(default=1, description="parts in each")
     life: DurationLaw = Field(description="law of the time to failure of one part")
     age_s: Seconds = Field(default=0.0, description="age of all parts at the start")
+    temperature: Temperature | None = Field(
+        default=None, description="temperature of the parts, if not that of the life"
+    )
     idle_rate: Share = Field(default=1.0, description="rate of an idle part over a busy one's")
     effect: Effect = Field(default="fail-stop", description="what a fault does")
     evicts: Flag = Field(

@@ -32,6 +32,7 @@ _UNIT_SUFFIXES = (
     "_degc",
     "_usd",
     "_hz",
+    "_k",
     "_w",
     "_j",
     "_s",

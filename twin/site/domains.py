@@ -7,23 +7,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.scenario.levels import LEVELS
 from twin.site.layout import Ids, Site
 
-# From the smallest to the largest; a leaf switch and a rack are side by side, neither holds the
-# other.
-LEVELS = (
-    "gpu",
-    "node",
-    "scale-up",
-    "leaf",
-    "rack",
-    "cdu",
-    "row",
-    "ups",
-    "hall",
-    "region",
-    "site",
-)
+__all__ = ["LEVELS", "Domains"]
 
 
 class Domains:

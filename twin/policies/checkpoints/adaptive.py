@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from twin.errors import DomainError
 from twin.physics.checkpoints import daly_interval_s
 from twin.policies.base import CheckpointPolicy
 from twin.policies.view import SaveView
@@ -20,6 +21,10 @@ class Adaptive(CheckpointPolicy):
     """
 
     prior: float = 2.0
+
+    def __post_init__(self) -> None:
+        if not self.prior > 0:
+            raise DomainError(f"prior: must be above zero, found {self.prior:g}")
 
     def interval_s(self, save: SaveView) -> float:
         seen = self.prior + save.interruptions
