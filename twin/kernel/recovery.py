@@ -40,6 +40,11 @@ class Hit:
         """When its own nodes are expected back in service; ``inf`` if nobody knows."""
         return max(map(self._acts.up_s, self._life.lost_nodes), default=inf)
 
+    @property
+    def are_back(self) -> bool:
+        """Whether all nodes that it lost are in service again."""
+        return not any(map(self._acts.is_down, self._life.lost_nodes))
+
     def can_take(self, sources: Sequence[str], borrow_from: str = "") -> bool:
         """Whether what is missing could be had now from these places."""
         return self._acts.nodes_for(self._life, sources, borrow_from) is not None
@@ -78,6 +83,10 @@ class RecoveryActs:
         """When a node is expected in service: now, if it is."""
         fleet = self._cluster.fleet
         return fleet.expected_up_s(node) if fleet.down_mask[node] else self._cluster.now_s
+
+    def is_down(self, node: int) -> bool:
+        """Whether a node, or a part of it, is out of service."""
+        return self._cluster.fleet.down_mask[node] != 0
 
     def found(self, jobs: Sequence[Job], incident: int, now_s: float) -> None:
         """Somebody knows of the fault that interrupted these jobs."""
@@ -238,13 +247,24 @@ class RecoveryActs:
             if source == "spare":
                 nodes = fleet.spares_near(life.pool, life.lost_nodes, left)
             elif source == "free":
-                index = fleet.index[life.pool]
-                nodes = index.lowest_wholly_free(min(left, index.wholly_free()))
-                nodes = [first + node for node in nodes]
+                nodes = self._free_nodes(life, left)
             else:
                 nodes = self._borrowable(borrow_from, life, left)
             found += [(node, source) for node in nodes]
         return found if len(found) == n else None
+
+    def _free_nodes(self, life: Life, n: int) -> list[int]:
+        """Up to ``n`` wholly free nodes: those that it lost and that are back, then the lowest."""
+        fleet, first = self._cluster.fleet, self._cluster.fleet.first_node[life.pool]
+        index, whole = fleet.index[life.pool], (1 << life.node_gpus) - 1
+        found = dict.fromkeys(
+            node
+            for node in life.lost_nodes
+            if fleet.free_mask[node] == whole and fleet.node_pool[node] == life.pool
+        )
+        lowest = index.lowest_wholly_free(min(n, index.wholly_free()))
+        found |= dict.fromkeys(first + node for node in lowest)
+        return list(found)[:n]
 
     def _take(self, life: Life, action: Restart, now_s: float) -> float:
         """Give a job what it is missing; the time that this takes."""

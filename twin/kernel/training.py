@@ -326,7 +326,8 @@ class Training:
         left = []
         for node in nodes:
             lost_gpus += job.held[node].bit_count()
-            life.lost_nodes.append(node)
+            if node not in life.standby:
+                life.lost_nodes.append(node)
             self._recorder.release(life.allocations.pop(node), now_s)
             self._cluster.drop(job, node)
             life.standby.discard(node)

@@ -165,6 +165,10 @@ class HitView(Protocol):
         """When its own nodes are expected back in service; ``inf`` if nobody knows."""
 
     @property
+    def are_back(self) -> bool:
+        """Whether all nodes that it lost are in service again."""
+
+    @property
     def shrunk(self) -> bool:
         """Whether it runs on with fewer replicas, and nodes have come that could fill it up."""
 

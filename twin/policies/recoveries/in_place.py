@@ -14,7 +14,11 @@ from twin.registry import policy
 @policy("in-place")
 @dataclass(frozen=True, kw_only=True)
 class InPlace(RecoveryPolicy):
-    """Hold the gang while the node is expected within ``patience``; else a spare or free node."""
+    """Hold the gang while the node is expected within ``patience`` and no other is free.
+
+    Otherwise take a free node or a spare, which needs ``take`` to prepare; the job's own node,
+    once it is back, needs nothing.
+    """
 
     patience_s: float = 900.0
     take_s: float = 0.0
@@ -23,6 +27,8 @@ class InPlace(RecoveryPolicy):
         soon_s = hit.since_s + self.patience_s
         if hit.missing_gpus == 0:
             return Restart()
+        if hit.are_back and hit.can_take(("free", "spare")):
+            return Restart(("free", "spare"))
         if hit.now_s < soon_s and hit.back_s <= soon_s and not hit.can_take(("free",)):
             return Hold(soon_s)
         if hit.can_take(("free", "spare")):
