@@ -100,6 +100,11 @@ class Hazards:
         if self.recovery.nodes_came:
             self.recovery.offer(now_s)
 
+    def state(self) -> tuple[float, int, int]:
+        """The columns of the change log that are there where something may fail."""
+        accounts, fleet = self.training.accounts, self._cluster.fleet
+        return accounts.working_gpus, fleet.down_gpus, fleet.spare_gpus + accounts.standby_gpus
+
     def _mttf_s(self, life: Life) -> float:
         nodes = -(-life.whole_gpus // life.node_gpus)
         return self._hazard.mttf_s(life.pool, life.job.gpus, nodes)

@@ -16,8 +16,8 @@ class Job:
     ----------
     before, behind : Job or None
         Neighbours in the queue, once it waits.
-    place, leaf : int
-        Its place in queue order, and among those of its shape.
+    place : float
+        Its place in queue order: its row, unless it was put behind jobs that came after it.
     expected_end_s : float
         Start plus estimate, once it runs. [s]
     held : Held
@@ -34,7 +34,6 @@ class Job:
         "expected_end_s",
         "gpus",
         "held",
-        "leaf",
         "place",
         "row",
         "run_s",
@@ -48,8 +47,6 @@ class Job:
     behind: Job | None
     expected_end_s: float
     held: Held
-    leaf: int
-    place: int
     surplus_gpus: int
 
     def __init__(
@@ -62,6 +59,7 @@ class Job:
         details: JobDetails,
     ) -> None:
         self.row = row
+        self.place: float = row
         self.submit_s = submit_s
         self.run_s = run_s
         self.estimate_s = estimate_s

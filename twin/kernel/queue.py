@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from math import inf, ulp
 from sys import float_info
 
+import numpy as np
+from numpy.typing import NDArray
+
 from twin.kernel.job import Job
 from twin.policies.view import JobView, Shape
 
@@ -14,34 +17,21 @@ _ANY_S = float_info.max  # as long as an estimate can be; inf marks a place wher
 
 
 class _ShapeLine:
-    """Waiting jobs of one shape: a tree of least estimates over all jobs of that shape so far.
+    """Waiting jobs of one shape: a tree of least estimates over all jobs of that shape.
 
-    Leaf ``i`` stands for the ``i``-th job of the shape to come and holds its estimate while it
-    waits, ``inf`` otherwise; each inner node holds the least of its two children. "The first job
-    behind place p with an estimate of at most x" is one descent.
+    Leaf ``i`` stands for the ``i``-th job of the shape in the workload and holds its estimate while
+    it waits, ``inf`` otherwise; each inner node holds the least of its two children. "The first
+    job behind row r with an estimate of at most x" is one descent.
     """
 
-    __slots__ = ("_leaves", "_tree", "places", "shape", "waiting")
+    __slots__ = ("_leaves", "_tree", "rows", "shape", "waiting")
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: Shape, rows: list[int]) -> None:
         self.shape = shape
-        self.places: list[int] = []  # of the jobs that its leaves stand for, ascending
+        self.rows = rows
         self.waiting = 0
-        self._leaves = 0
-        self._tree: list[float] = [inf, inf]
-
-    def grow(self) -> None:
-        """Make room for a leaf for every place."""
-        if len(self.places) <= self._leaves:
-            return
-        old = self._tree[self._leaves :] if self._leaves else []
-        self._leaves = leaves = 1 << max(len(self.places) - 1, 0).bit_length()
-        tree = [inf] * (2 * leaves)
-        tree[leaves : leaves + len(old)] = old
-        for at in range(leaves - 1, 0, -1):
-            left, right = tree[2 * at], tree[2 * at + 1]
-            tree[at] = left if left < right else right
-        self._tree = tree
+        self._leaves = 1 << max(len(rows) - 1, 0).bit_length()
+        self._tree = [inf] * (2 * self._leaves)
 
     def put(self, leaf: int, estimate_s: float) -> None:
         tree, at = self._tree, leaf + self._leaves
@@ -92,6 +82,8 @@ class Queue:
     ----------
     shapes : sequence of Shape
         By index.
+    shape_of : (n_job,) array
+        Shape index of each job of the workload.
 
     Attributes
     ----------
@@ -103,12 +95,16 @@ class Queue:
         Jobs waiting that may use each pool.
     """
 
-    def __init__(self, shapes: Sequence[Shape]) -> None:
-        self._lines = [_ShapeLine(shape) for shape in shapes]
-        self._places_of = [line.places for line in self._lines]
-        self._unlisted: dict[int, Job] = {}  # waiting, by place, not yet in a line's tree
+    def __init__(self, shapes: Sequence[Shape], shape_of: NDArray[np.int32]) -> None:
+        self._shapes = shapes
+        self._shape_of = shape_of
+        self._lines: list[_ShapeLine] = []
+        self._leaf_of: list[int] = []
+        self._unlisted: dict[int, Job] = {}  # waiting, not yet in a line
         self._listed: dict[int, Job] = {}
-        self._next_place = 0
+        self._late: list[Job] = []  # waiting behind all that had come when they were put there
+        self._late_places = 0
+        self._last_row = -1
         self.head: Job | None = None
         self._tail: Job | None = None
         self.jobs = 0
@@ -131,16 +127,11 @@ class Queue:
                 job = job.behind
 
     def _waits(self, job: Job) -> bool:
-        return job.place in self._unlisted or job.place in self._listed
+        return job.row in self._unlisted or job.row in self._listed or job in self._late
 
     def append(self, job: Job) -> None:
-        """A job comes last in queue order."""
-        place = self._next_place
-        self._next_place = place + 1
-        places = self._places_of[job.shape.index]
-        job.place = place
-        job.leaf = len(places)
-        places.append(place)
+        """A job arrives, later in queue order than all that wait."""
+        self._last_row = job.row
         tail = self._tail
         job.before = tail
         job.behind = None
@@ -149,31 +140,56 @@ class Queue:
         else:
             tail.behind = job
         self._tail = job
-        self._joined(job)
-
-    def put_back(self, job: Job) -> None:
-        """A job that has run waits again, in the place in queue order that it came to."""
-        behind = self.head
-        while behind is not None and behind.place < job.place:
-            behind = behind.behind
-        before = self._tail if behind is None else behind.before
-        job.before, job.behind = before, behind
-        if before is None:
-            self.head = job
-        else:
-            before.behind = job
-        if behind is None:
-            self._tail = job
-        else:
-            behind.before = job
-        self._joined(job)
-
-    def _joined(self, job: Job) -> None:
-        self._unlisted[job.place] = job
+        self._unlisted[job.row] = job
         self.jobs += 1
         self.gpus += job.gpus
         for pool in job.shape.pools:
             self.waiting_for_pool[pool] += 1
+
+    def put_back(self, job: Job) -> None:
+        """A job that has run waits again, in the place that its submit time gives it."""
+        behind = self.head
+        while behind is not None and behind.place < job.place:
+            behind = behind.behind
+        if behind is None:
+            self._link_last(job)
+        else:
+            before = behind.before
+            job.before, job.behind = before, behind
+            behind.before = job
+            if before is None:
+                self.head = job
+            else:
+                before.behind = job
+        self._wait_again(job)
+
+    def put_last(self, job: Job) -> None:
+        """A job that has run waits again, behind all that wait now."""
+        self._late_places += 1
+        job.place = self._last_row + 0.5 + 1e-9 * self._late_places  # before the next to arrive
+        self._link_last(job)
+        self._wait_again(job)
+
+    def _wait_again(self, job: Job) -> None:
+        if job.place == job.row:
+            self._unlisted[job.row] = job
+        else:
+            self._late.append(job)
+            self._late.sort(key=lambda each: each.place)
+        self.jobs += 1
+        self.gpus += job.gpus
+        for pool in job.shape.pools:
+            self.waiting_for_pool[pool] += 1
+
+    def _link_last(self, job: Job) -> None:
+        tail = self._tail
+        job.before = tail
+        job.behind = None
+        if tail is None:
+            self.head = job
+        else:
+            tail.behind = job
+        self._tail = job
 
     def remove(self, job: Job) -> None:
         """A waiting job starts."""
@@ -186,10 +202,12 @@ class Queue:
             self._tail = before
         else:
             behind.before = before
-        if self._unlisted.pop(job.place, None) is None:
-            del self._listed[job.place]
+        if job.place != job.row:
+            self._late.remove(job)
+        elif self._unlisted.pop(job.row, None) is None:
+            del self._listed[job.row]
             line = self._lines[job.shape.index]
-            line.clear(job.leaf)
+            line.clear(self._leaf_of[job.row])
             line.waiting -= 1
         self.jobs -= 1
         self.gpus -= job.gpus
@@ -201,7 +219,9 @@ class Queue:
     ) -> Job | None:
         """The first waiting job behind ``job`` that would end by the deadline of its shape."""
         self._list_all()
-        now_s, place, found = self.now_s, job.place, -1  # type: ignore[attr-defined] # our own
+        # A late job stands between those that came before it and those that come after.
+        place: float = job.place  # type: ignore[attr-defined] # one of ours
+        now_s, row, found = self.now_s, int(place), -1
         for line in self._lines:
             if line.shape.gpus > most_gpus:
                 break  # lines go by size
@@ -211,25 +231,42 @@ class Queue:
             if due_s == -inf:
                 continue
             if due_s == inf:
-                at = line.first(bisect_right(line.places, place), _ANY_S)
+                at = line.first(bisect_right(line.rows, row), _ANY_S)
             else:
                 # `now + estimate <= due` decides. `due - now` may be off it by rounding, so search
                 # a little beyond and ask the exact question of each job found.
                 most_s = due_s - now_s + 2 * ulp(max(abs(due_s), abs(now_s)))
                 if line.shortest_s() > most_s:
                     continue
-                at = line.first(bisect_right(line.places, place), most_s)
-                while at >= 0 and now_s + self._listed[line.places[at]].estimate_s > due_s:
+                at = line.first(bisect_right(line.rows, row), most_s)
+                while at >= 0 and now_s + self._listed[line.rows[at]].estimate_s > due_s:
                     at = line.first(at + 1, most_s)
-            if at >= 0 and (found < 0 or line.places[at] < found):
-                found = line.places[at]
-        return self._listed[found] if found >= 0 else None
+            if at >= 0 and (found < 0 or line.rows[at] < found):
+                found = line.rows[at]
+        first = self._listed[found] if found >= 0 else None
+        for late in self._late:
+            if first is not None and late.place > first.place:
+                break
+            if late.place > place and late.gpus <= most_gpus:
+                due_s = deadline_s(late.shape)
+                if due_s > -inf and now_s + late.estimate_s <= due_s:
+                    return late
+        return first
 
     def _list_all(self) -> None:
-        for place, job in self._unlisted.items():
+        if not self._lines:
+            self._make_lines()
+        for row, job in self._unlisted.items():
             line = self._lines[job.shape.index]
-            line.grow()
-            line.put(job.leaf, job.estimate_s)
+            line.put(self._leaf_of[row], job.estimate_s)
             line.waiting += 1
-            self._listed[place] = job
+        self._listed.update(self._unlisted)
         self._unlisted.clear()
+
+    def _make_lines(self) -> None:
+        leaf_of = np.zeros(len(self._shape_of), np.int32)
+        for shape in self._shapes:
+            rows = np.flatnonzero(self._shape_of == shape.index)
+            leaf_of[rows] = np.arange(len(rows))
+            self._lines.append(_ShapeLine(shape, rows.tolist()))
+        self._leaf_of = leaf_of.tolist()

@@ -20,15 +20,14 @@ COMPLETED, FAILED, REJECTED, RUNNING, QUEUED, NOT_SUBMITTED = range(6)
 LOG_COLUMNS = (
     "time_s",
     "busy_gpus",
-    "working_gpus",
     "idle_gpus",
     "stranded_gpus",
-    "down_gpus",
-    "spare_gpus",
     "queued_jobs",
     "queued_gpus",
     "running_jobs",
 )
+# What its rows have beside these where something may fail.
+HAZARD_COLUMNS = ("working_gpus", "down_gpus", "spare_gpus")
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,8 @@ class Record:
     horizon_s : float
         Simulated time, from 0.
     log : dict of (n_change,) arrays
-        `LOG_COLUMNS`: the state from each change to the next, the last to the horizon.
+        `LOG_COLUMNS` and `HAZARD_COLUMNS`: the state from each change to the next, the last to
+        the horizon.
     start_s, end_s : (n_job,) arrays
         First start and end; NaN where there was none.
     held_gpus, nodes : (n_job,) arrays
@@ -138,7 +138,7 @@ class Recorder:
 
     def record(self, horizon_s: float, events: int, incidents: Incidents | None = None) -> Record:
         """Everything taken down, as arrays."""
-        log = np.frombuffer(self.log, float).reshape(-1, len(LOG_COLUMNS))
+        log = self._log_columns(incidents is not None)
         start_s = np.frombuffer(self.start_s, float)
         end_s = np.frombuffer(self.end_s, float)
         n_jobs = len(start_s)
@@ -160,7 +160,7 @@ class Recorder:
             nodes = self._last_nodes(job, from_s, to_s, n_jobs)
         return Record(
             horizon_s=horizon_s,
-            log={name: log[:, i] for i, name in enumerate(LOG_COLUMNS)},
+            log=log,
             start_s=start_s,
             end_s=end_s,
             held_gpus=np.bincount(job, weights=gpus, minlength=n_jobs).astype(np.int64),
@@ -177,6 +177,15 @@ class Recorder:
             lives=self._life_columns(n_jobs) if incidents is not None else None,
             incidents=incidents,
         )
+
+    def _log_columns(self, fails: bool) -> dict[str, Array]:
+        names = (*LOG_COLUMNS, *HAZARD_COLUMNS) if fails else LOG_COLUMNS
+        rows = np.frombuffer(self.log, float).reshape(-1, len(names))
+        log = {name: rows[:, i] for i, name in enumerate(names)}
+        if not fails:
+            none = np.zeros(len(rows))
+            log |= {"working_gpus": log["busy_gpus"], "down_gpus": none, "spare_gpus": none}
+        return log
 
     def _last_nodes(
         self, job: NDArray[np.int32], from_s: Array, to_s: Array, n_jobs: int

@@ -178,7 +178,7 @@ class RecoveryActs:
         if keeps_place:
             self._queue.put_back(job)
         else:
-            self._queue.append(job)
+            self._queue.put_last(job)
 
     # -- fewer replicas, and more again
 

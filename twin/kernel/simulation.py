@@ -14,6 +14,7 @@ from simpy import Event
 
 from twin.errors import InvariantError
 from twin.failures.restart import RestartModel
+from twin.kernel.accounts import Accounts
 from twin.kernel.clock import ARRIVALS, Clock
 from twin.kernel.cluster import Cluster
 from twin.kernel.hazards import Hazards, Reliability
@@ -64,12 +65,15 @@ class Simulation:
         self._run_s: list[float] = run_s.tolist()
         self._estimate_s: list[float] = self._run_s if estimate_s is None else estimate_s.tolist()
         self.cluster = Cluster(Fleet(site), placement, len(shapes))
-        self.queue = Queue(shapes)
+        self.queue = Queue(shapes, self._shape_of)
         self.recorder = Recorder(len(jobs))
         self._pools = self.cluster.fleet.index
         self._hazards = Hazards(reliability, self) if reliability else None
         self._nominal = Nominal(self.clock, self.cluster, self.recorder)
         self._begin = self._hazards.training.start if self._hazards else self._nominal.start
+        self._counted: Nominal | Accounts = (
+            self._hazards.training.accounts if self._hazards else self._nominal
+        )
         self._arrived = False
 
     def run(self, horizon_s: float | None = None, advance: Advance | None = None) -> Record:
@@ -165,37 +169,24 @@ class Simulation:
         self._begin(job, now_s)
 
     def _note(self, now_s: float) -> None:
-        """Take down the state from now on: one row of `LOG_COLUMNS`."""
+        """Take down the state from now on: one row of `recorder.LOG_COLUMNS`, or of the fewer."""
         queue, cluster = self.queue, self.cluster
         stranded = 0
         if queue.head is not None:
             for pool, waiting in enumerate(queue.waiting_for_pool):
                 if waiting:
                     stranded += self._pools[pool].free_gpus
-        hazards = self._hazards
-        if hazards is None:
-            counted = self._nominal
-            busy, surplus, working, spare = counted.busy_gpus, counted.surplus_gpus, -1.0, 0
-            down = 0
-        else:
-            accounts, fleet = hazards.training.accounts, cluster.fleet
-            busy, surplus = accounts.busy_gpus, accounts.surplus_gpus
-            working = accounts.working_gpus
-            spare, down = fleet.spare_gpus + accounts.standby_gpus, fleet.down_gpus
-        self.recorder.log.extend(
-            (
-                now_s,
-                busy,
-                busy if working < 0 else working,
-                cluster.free_gpus - stranded,
-                stranded + surplus,
-                down,
-                spare,
-                queue.jobs,
-                queue.gpus,
-                cluster.running_jobs,
-            )
+        counted = self._counted
+        row = (
+            now_s,
+            counted.busy_gpus,
+            cluster.fleet.free_gpus - stranded,
+            stranded + counted.surplus_gpus,
+            queue.jobs,
+            queue.gpus,
+            cluster.running_jobs,
         )
+        self.recorder.log.extend(row if self._hazards is None else row + self._hazards.state())
 
 
 @contextmanager

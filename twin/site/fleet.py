@@ -113,21 +113,32 @@ class Fleet:
 
         GPUs that are to leave service go down instead of being free.
         """
+        free_mask, down_mask = self.free_mask, self.down_mask
         for node, mask in held.items():
-            free = self.free_mask[node]
+            free = free_mask[node]
             if free & mask:
                 raise InvariantError(f"node {node}: GPUs {free & mask:#x} given back but not held")
-            gone = mask & self.down_mask[node]
-            if gone:
-                self.before_leaving(node)
-                self.leaving[node] &= ~gone
-                if not self.leaving[node]:
-                    del self.leaving[node]
-                self.down_gpus += gone.bit_count()
-                mask ^= gone
+            if down_mask[node]:
+                mask = self._taken_down(node, mask)
                 if not mask:
                     continue
-            self._move(node, free, free | mask)
+            after = free | mask
+            free_mask[node] = after
+            pool = self.node_pool[node]
+            was, now = free.bit_count(), after.bit_count()
+            self.free_gpus += now - was
+            self.index[pool].move(node - self.first_node[pool], was, now)
+
+    def _taken_down(self, node: int, mask: int) -> int:
+        """Of GPUs given back, those that leave service now go down; the others."""
+        gone = mask & self.down_mask[node]
+        if gone:
+            self.before_leaving(node)
+            self.leaving[node] &= ~gone
+            if not self.leaving[node]:
+                del self.leaving[node]
+            self.down_gpus += gone.bit_count()
+        return mask ^ gone
 
     def fail(self, node: int, mask: int) -> None:
         """GPUs go out of service: at once those that are free or spare, on release those held."""
