@@ -202,8 +202,7 @@ class RecoveryActs:
         """Nodes for the replicas that a running job lacks."""
         training = self._training
         if not life.rejoins:
-            training.stop(life, now_s)
-            life.interruptions -= 1  # nothing failed: it stands still to grow
+            training.stop(life, now_s, by_fault=False)
             levels = life.progress.levels
             training.save_first(life, levels[-1].write_s if levels else 0.0, now_s)
             return
@@ -280,7 +279,8 @@ class RecoveryActs:
                 fleet.release_spare(node)
             elif source == "borrow":
                 for job in list(self._cluster.residents[node]):
-                    self._preempt(self._training.lives[job.row], now_s, action.borrow_s)
+                    lesser = self._training.lives[job.row]
+                    self._preempt(lesser, life.incident, now_s, action.borrow_s)
         self._training.add(life, [node for node, _ in chosen], now_s)
         self._training.add(life, self._standbys_for(life), now_s)
         borrowed = any(source == "borrow" for _, source in chosen)
@@ -323,12 +323,13 @@ class RecoveryActs:
         life = self._training.lives[job.row]
         return life.pool == pool and life.phase != SAVING and not life.leaving
 
-    def _preempt(self, life: Life, now_s: float, notice_s: float) -> None:
+    def _preempt(self, life: Life, incident: int, now_s: float, notice_s: float) -> None:
         """A lesser job gives way; it saves first if there is time for it."""
         training = self._training
         saves = life.phase == RUNNING and life.progress.levels
-        training.stop(life, now_s)
-        life.interruptions -= 1  # nothing of it failed
+        if isnan(life.interrupted_s):
+            life.incident = incident  # which pays for what it loses by this
+        training.stop(life, now_s, by_fault=False)
         if saves and life.progress.levels[-1].write_s <= notice_s:
             life.progress.save_now()
         life.preemptions += 1

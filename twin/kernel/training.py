@@ -284,7 +284,7 @@ class Training:
 
     # -- interruption
 
-    def stop(self, life: Life, now_s: float) -> None:
+    def stop(self, life: Life, now_s: float, *, by_fault: bool = True) -> None:
         """Bring it to a standstill, whatever it was doing."""
         self.accounts.settle(life, now_s)
         if life.phase == RUNNING:
@@ -295,7 +295,7 @@ class Training:
         life.phase = IDLED
         if isnan(life.interrupted_s):
             life.interrupted_s = now_s
-            life.interruptions += 1
+            life.interruptions += by_fault
 
     def interrupt(
         self, life: Life, incident: int, nodes: Sequence[int], level: str, now_s: float
