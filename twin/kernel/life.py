@@ -52,6 +52,8 @@ class Life:
         Share of the gang that works, speed of its slowest part, and what slow links leave of that.
     incident : int
         The one that interrupted it last.
+    known : bool
+        Whether somebody knows that it stands still, once it does.
     slow_incident : int
         The one that slows it down; -1 if none.
     interrupted_s, away_s : float
@@ -91,6 +93,7 @@ class Life:
         "interrupted_s",
         "interruptions",
         "job",
+        "known",
         "leaving",
         "lost_nodes",
         "node_gpus",
@@ -140,6 +143,7 @@ class Life:
         self.troubled: list[int] = []
         self.scale = self.speed = self.comm = 1.0
         self.incident = self.slow_incident = -1
+        self.known = False
         self.interrupted_s = nan
         self.away_s = self.ran_s = 0.0
         self.interruptions = self.restarts = self.preemptions = self.runs = self.hits = 0

@@ -33,7 +33,7 @@ class Hit:
         self.missing_gpus = life.missing_gpus
         self.missing_nodes = -(-life.missing_gpus // life.node_gpus)
         self.gang_nodes = -(-life.whole_gpus // life.node_gpus)
-        self.shrunk = life.shrunk
+        self.shrunk = life.shrunk and life.phase == RUNNING
 
     @property
     def back_s(self) -> float:
@@ -72,6 +72,7 @@ class RecoveryActs:
         self.nodes_came = False
         self._pool_names = [pool.name for pool in cluster.fleet.site.pools]
         training.on_idle = self.decide
+        training.on_shrunk = self._runs_shrunk
         training.on_end = self._forget
 
     @property
@@ -92,7 +93,7 @@ class RecoveryActs:
         """Somebody knows of the fault that interrupted these jobs."""
         for job in jobs:
             life = self._training.lives.get(job.row)
-            if life is not None and life.phase == IDLED and life.incident == incident:
+            if life is not None and life.phase == IDLED and incident in life.troubled:
                 self.decide(life, now_s)
 
     def offer(self, now_s: float) -> None:
@@ -100,11 +101,14 @@ class RecoveryActs:
         self.nodes_came = False
         for row in sorted(self._waiting):
             life = self._waiting.get(row)
-            if life is not None and life.phase in (IDLED, RUNNING) and life.rejoining is None:
+            if life is None or life.rejoining is not None:
+                continue
+            if life.phase == RUNNING or (life.phase == IDLED and life.known):
                 self.decide(life, now_s)
 
     def decide(self, life: Life, now_s: float) -> None:
         """Ask what is to be done with a job now, and do it."""
+        life.known = True
         if life.hits > self._retries:
             self._fail(life, now_s)
             return
@@ -142,6 +146,10 @@ class RecoveryActs:
 
     def _forget(self, life: Life) -> None:
         self._waiting.pop(life.job.row, None)
+        self.nodes_came = True
+
+    def _runs_shrunk(self, life: Life) -> None:
+        """Nodes may have come while it began again, or have been there all along."""
         self.nodes_came = True
 
     def _fail(self, life: Life, now_s: float) -> None:

@@ -48,9 +48,10 @@ class Training:
         Nodes that run slowly or on slow links: what is left of the speed, and the incident.
     silent : dict of int to set of int
         Nodes that corrupt what runs on them without anybody knowing, and the jobs (rows) spoilt.
-    on_idle, on_left : callable
-        Called with a job that stands still and is known to, and with (why, node, time) when a job
-        has left a node that it was asked to leave.
+    on_idle, on_shrunk, on_end, on_left : callable
+        Called with a job that stands still and is known to, that begins to run without some of its
+        replicas, that is over; and with (why, node, time) when a job has left a node that it was
+        asked to leave.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Training:
         self.degraded: dict[int, tuple[float, int]] = {}
         self.silent: dict[int, set[int]] = {}
         self.on_idle: Callable[[Life, float], None]
+        self.on_shrunk: Callable[[Life], None]
         self.on_end: Callable[[Life], None]
         self.on_left: Callable[[object, int, float], None]
         self._checkpoint = checkpoint
@@ -159,6 +161,8 @@ class Training:
             life.progress.lose_last_level(bool(self._storage_faults))
         life.software = self._next_software_fault(life, now_s)
         self._go(life, now_s, interval_s)
+        if life.shrunk:
+            self.on_shrunk(life)
 
     def _save_view(self, life: Life) -> Save:
         levels = life.progress.levels
@@ -310,6 +314,7 @@ class Training:
             return False
         life.hits += 1
         self.stop(life, now_s)
+        life.known = False
         life.incident = incident
         life.hit.add(level)
         self.incidents.hit(incident, life.job.row)
