@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from twin.report.numbers import is_fraction
 from twin.tables import GPU_TIME_SHARES, HEADLINES, Headline, look_up
 from twin.units import format_duration, format_si
 
@@ -16,11 +17,11 @@ _BAR = 24
 
 def headline_text(headline: Headline, value: float | None) -> str:
     """A headline figure as a person writes it."""
-    if value is None:
+    if value is None or value != value:
         return "-"
     if headline.unit == "s":
         return format_duration(value)
-    if headline.key == "utilisation":
+    if is_fraction(headline):
         return f"{100 * value:.1f} %"
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}"
 
@@ -63,6 +64,8 @@ def run_lines(results: Results) -> list[str]:
         lines.append(f"  {plural(intake['skipped_rows'], 'bad row')} of the trace left out")
     for cause, dropped in intake["dropped"].items():
         lines.append(f"  {plural(dropped, 'job')} left out: {cause}")
+    if "reliability" in summary:
+        lines += ["", "what failed", *_reliability_lines(summary)]
     engine = summary["engine"]
     speed = engine["events"] / engine["wall_s"] if engine["wall_s"] else 0.0
     pace = f"{engine['wall_s']:.1f} s ({format_si(speed, 'events/s')})"
@@ -72,6 +75,17 @@ def run_lines(results: Results) -> list[str]:
         f"{plural(engine['events'], 'event')} in {pace}, {memory} of memory",
     ]
     return lines
+
+
+def _reliability_lines(summary: dict[str, Any]) -> Iterator[str]:
+    """Incidents and what jobs met of them, for a run in which something might fail."""
+    seen = summary["reliability"]
+    yield f"  {'incidents':<32} {seen['incidents']:,}"
+    yield f"  {'interruptions of jobs':<32} {seen['interruptions']:,}"
+    for headline in HEADLINES:
+        if headline.key.startswith("reliability."):
+            value = look_up(summary, headline.key)
+            yield f"  {headline.label:<32} {headline_text(headline, value)}"
 
 
 def comparison_lines(runs: Sequence[Results], labels: Sequence[str]) -> list[str]:
@@ -113,7 +127,7 @@ def change_text(headline: Headline, first: float | None, other: float | None) ->
     """A difference from the first run, relative where that means something."""
     if first is None or other is None:
         return "-"
-    if headline.key == "utilisation":
+    if is_fraction(headline):
         return f"{100 * (other - first):+.1f} points"
     if first == other:
         return "same"

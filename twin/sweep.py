@@ -106,7 +106,10 @@ class SweepResult:
         """The table as text, and the failures."""
         from twin.console import columns, headline_text
 
-        shown = ("utilisation", "wait_s.mean", "wait_s.p99", "jct_s.mean")
+        shown: tuple[str, ...] = ("utilisation", "wait_s.mean", "wait_s.p99", "jct_s.mean")
+        # Without a run there is no such column.
+        if "reliability.ettr" in self.points and self.points["reliability.ettr"].notna().any():
+            shown = ("utilisation", "wait_s.mean", "reliability.mtti_s", "reliability.ettr")
         headlines = [h for h in HEADLINES if h.key in shown and h.key in self.points]
         done = self.points[self.points["status"] == "ok"]
         lines = [f"{self.name}: {len(done)} of {len(self.points)} points ran", ""]

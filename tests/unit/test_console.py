@@ -1,0 +1,43 @@
+"""What the terminal says of failures: nothing where nothing may fail."""
+
+from twin.console import change_text, comparison_lines, headline_text, run_lines
+from twin.run import run
+from twin.sweep import sweep
+from twin.tables import HEADLINES
+
+FAILS = """
+extends: {small}
+failures:
+  incidents: [{{at: 5 s, name: feed, of: rack, lasts: 10 s}}]
+"""
+
+
+def test_what_failed_is_told_where_something_may(small, tmp_path):
+    fails = tmp_path / "fails.yaml"
+    fails.write_text(FAILS.format(small=small()))
+    sound, hit = run(small(), report=False), run(fails, report=False)
+    assert "what failed" not in run_lines(sound)
+    lines = run_lines(hit)
+    told = [line.split("  ")[-1].strip() for line in lines[lines.index("what failed") + 1 :]]
+    seen = hit.summary["reliability"]
+    assert told[:2] == ["1", "1"]
+    assert told[5] == f"{100 * seen['availability']:.1f} %"
+    table = comparison_lines([sound, hit], ["sound", "hit"])
+    assert [line.split()[-2:] for line in table if line.startswith("GPU avail")] == [["%", "-"]]
+
+
+def test_fractions_are_written_in_per_cent_and_their_changes_in_points():
+    ettr = next(each for each in HEADLINES if each.key == "reliability.ettr")
+    assert headline_text(ettr, 0.9662) == "96.6 %"
+    assert headline_text(ettr, float("nan")) == headline_text(ettr, None) == "-"
+    assert change_text(ettr, 0.9953, 0.9662) == "-2.9 points"
+
+
+def test_a_sweep_shows_interruptions_where_there_are_any(small, tmp_path):
+    fails = tmp_path / "fails.yaml"
+    fails.write_text(FAILS.format(small=small()))
+    for scenario, shown in ((small(), "P99 wait"), (fails, "(ETTR)")):
+        asked = tmp_path / "sweep.yaml"
+        asked.write_text(f"name: s\nscenario: {scenario}\naxes:\n  - policies.scheduler: [fifo]\n")
+        header = sweep(asked, tmp_path / "out").lines()[2]
+        assert shown in header
