@@ -65,3 +65,16 @@ def process_floor_s(submit_s: Sequence[float], run_s: Sequence[float]) -> float:
     env.process(arrivals())
     env.run()
     return time.process_time() - started
+
+
+def timeouts_s(events: int) -> float:
+    """CPU time of so many timeouts, a thousand pending at a time, that nobody listens to. [s]"""
+    env = Environment()
+    gc.collect()
+    started = time.process_time()
+    for number in range(events):
+        env.timeout(number % 1000)
+        if number % 1000 == 999:
+            env.run()
+    env.run()
+    return time.process_time() - started

@@ -104,22 +104,37 @@ def synthetic(jobs: int, nodes: int, scheduler: str, load: float = 0.9) -> dict[
         "workload": {"synthetic": {"jobs": jobs, "load": load, "max_gpus": min(nodes * 8, 128)}},
         "policies": {"scheduler": scheduler},
     }
-    code = (
-        "import json, resource, sys, time\n"
-        "from twin.run import run\n"
-        "results = run(sys.argv[1], sys.argv[2], report=False)\n"
-        "usage = resource.getrusage(resource.RUSAGE_SELF)\n"
-        "print(json.dumps({'cpu_s': usage.ru_utime + usage.ru_stime,"
-        " 'peak_bytes': usage.ru_maxrss * 1024,"
-        " 'waited': results.summary['waited_fraction'],"
-        " 'events': results.summary['engine']['events']}))"
-    )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bench.yaml"
         path.write_text(json.dumps(scenario))
+        return in_process(path)
+
+
+_RUN = """
+import json, resource, sys
+sys.path.insert(0, "benchmarks")
+from floor import timeouts_s
+from twin.run import load, run
+results = run(load(sys.argv[1], sys.argv[3:]), sys.argv[2], report=False)
+usage = resource.getrusage(resource.RUSAGE_SELF)
+events = results.summary["engine"]["events"]
+print(json.dumps({
+    "cpu_s": usage.ru_utime + usage.ru_stime,
+    "peak_bytes": usage.ru_maxrss * 1024,
+    "waited": results.summary["waited_fraction"],
+    "incidents": len(results.incidents),
+    "events": events,
+    "bare_s": timeouts_s(events),
+}))
+"""
+
+
+def in_process(scenario: Path, *overrides: str) -> dict[str, float]:
+    """A run without its report, in a process of its own, and as many bare timeouts after it."""
+    with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
         out = subprocess.run(
-            [sys.executable, "-c", code, str(path), folder],
+            [sys.executable, "-c", _RUN, str(scenario), folder, *overrides],
             cwd=ROOT,
             check=True,
             capture_output=True,
@@ -127,8 +142,40 @@ def synthetic(jobs: int, nodes: int, scheduler: str, load: float = 0.9) -> dict[
             env={**os.environ, "PYTHONPATH": str(ROOT)},
         )
         figures: dict[str, float] = json.loads(out.stdout)
-        figures["wall_s"] = time.perf_counter() - started
+        figures["wall_s"] = time.perf_counter() - started - figures["bare_s"]
     return figures
+
+
+def failures() -> None:
+    """Failures and recovery: from a start of the process to the results written."""
+    blast = ROOT / "scenarios" / "blast-radius"
+    beside = ROOT / "benchmarks"
+    # Without topology and lost work: single racks, nothing saved and so nothing to lose by it.
+    bare = ["recovery.checkpoint=null", "workload.jobs[job].kind=serving"]
+    cases = [
+        ("AIReSim's base case, one job of 4,096 servers", blast / "airesim-table1.yaml", []),
+        ("the same, no checkpoints and no lost work", blast / "airesim-table1.yaml", bare),
+        ("Llama 3, 54 days of 16,384 GPUs", blast / "llama3-54d.yaml", []),
+        ("a year of 100,000 GPUs, 20,000 jobs", beside / "failures-100k.yaml", []),
+        ("a year of 1,000,000 GPUs, failures alone", beside / "failures-1m.yaml", []),
+    ]
+    rows = []
+    for title, path, overrides in cases:
+        figures = in_process(path, *overrides)
+        rows.append(
+            (
+                title,
+                f"{figures['incidents']:,}",
+                f"{figures['events']:,}",
+                f"{figures['wall_s']:.1f}",
+                f"{figures['cpu_s']:.1f}",
+                f"{figures['bare_s']:.2f}",
+                f"{figures['cpu_s'] / figures['bare_s']:.0f}",
+                f"{figures['peak_bytes'] / 1e9:.2f}",
+            )
+        )
+    header = ("run", "incidents", "events", "wall, s", "CPU, s", "bare, s", "ratio", "peak, GB")
+    table("Failures: twin, and as many bare SimPy timeouts", header, rows)
 
 
 _HEADER = ("jobs", "GPUs", "scheduler", "waited", "wall, s", "CPU, s", "us a job", "peak, GB")
@@ -208,6 +255,7 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "inputs": inputs,
     "million": million,
     "growth": growth,
+    "failures": failures,
 }
 
 if __name__ == "__main__":

@@ -113,11 +113,11 @@ def _by_size(
 
 def poisson_interval(n: int, confidence: float = 0.95) -> tuple[float, float]:
     """Exact interval of the mean of a Poisson law of which ``n`` was seen [garwood1936]."""
-    from scipy.stats import chi2
+    from scipy.special import gammaincinv
 
     tail = (1 - confidence) / 2
-    low = float(chi2.ppf(tail, 2 * n)) / 2 if n else 0.0
-    return low, float(chi2.ppf(1 - tail, 2 * n + 2)) / 2
+    low = float(gammaincinv(n, tail)) if n else 0.0
+    return low, float(gammaincinv(n + 1, 1 - tail))
 
 
 def _by_component(incidents: pd.DataFrame) -> list[dict[str, Any]]:
