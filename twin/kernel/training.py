@@ -156,7 +156,8 @@ class Training:
         life.runs += 1
         interval_s = inf
         if life.progress.levels:
-            least_s = max(life.progress.levels[0].flush_s, 1e-3)
+            # No copy is begun before the last one of its level is done.
+            least_s = max(1e-3, *(level.flush_s / level.every for level in life.progress.levels))
             interval_s = max(self._checkpoint.interval_s(self._save_view(life)), least_s)
             life.progress.lose_last_level(bool(self._storage_faults))
         life.software = self._next_software_fault(life, now_s)
