@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from twin.kernel.incidents import Incidents
 from twin.kernel.life import (
     CHECKPOINT,
@@ -114,14 +116,15 @@ class Accounts:
     def roll_back(self, life: Life, now_s: float) -> int:
         """Lose what was not saved; the level that the job begins again from, -1 for none.
 
-        What a silent fault has corrupted is lost though it was saved. A service keeps no work.
+        A service keeps no work.
         """
         if life.job.job_kind == "serving":
             return -1
         progress = life.progress
         safe_s, level = progress.safe_s(life.hit, now_s)
-        safe_s = min(safe_s, life.unsafe_s)
         lost_gpu_s = progress.roll_back(safe_s, life.hit) * life.job.gpus
+        if progress.work_s <= life.clean_s:
+            life.clean_s = inf  # what was corrupt is lost
         life.spent[USEFUL] -= lost_gpu_s
         life.spent[LOST] += lost_gpu_s
         self._incidents.lost_gpu_s[life.incident] += lost_gpu_s

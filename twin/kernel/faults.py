@@ -351,7 +351,8 @@ class Faults:
         for row, (_, nodes) in sorted(self._residents(fault.nodes).items()):
             life = self._training.lives[row]
             self._training.accounts.settle(life, now_s)
-            self._training.spoil(life, nodes[0])
+            for node in nodes:
+                self._training.spoil(life, node, now_s)
 
     def _note_hits(self, fault: Fault) -> None:
         for row in sorted(self._residents(fault.nodes)):
@@ -381,17 +382,17 @@ class Faults:
         training = self._training
         spoilt: set[int] = set()
         for node, _ in fault.nodes:
+            spoilt |= training.silent[node]
             self._silent[node].remove(fault)
             if not self._silent[node]:
-                del self._silent[node]
-                spoilt |= training.silent.pop(node)
+                del self._silent[node], training.silent[node]
+        lives = [training.lives[row] for row in sorted(spoilt) if row in training.lives]
+        to_stop = [life for life in lives if training.unmask(life, fault.incident, now_s)]
         self._take_down(fault, now_s)
         self._incidents.well(fault.incident, now_s)
-        hit = {job.row for job in fault.jobs}
-        for row in sorted(spoilt - hit):
-            life = training.lives.get(row)
-            if life is not None and life.unsafe_s < inf and life.job.held:
-                training.interrupt(life, fault.incident, (), "node", now_s)
+        for life in to_stop:
+            if life.job not in fault.jobs:
+                training.interrupt(life, fault.incident, (), "job", now_s)
                 fault.jobs.append(life.job)
 
     def _pull_another(self, fault: Fault, now_s: float) -> None:

@@ -63,8 +63,9 @@ class Life:
         while it was recovering included.
     hit : set of str
         Levels of the faults since it last ran: what is saved must outlive them.
-    unsafe_s : float
-        Work beyond which all is corrupt; ``inf`` if none is. [s]
+    clean_s : float
+        Work that was saved before it became corrupt without anybody knowing; ``inf`` if it is not
+        corrupt. [s]
     leaving : dict of int to object
         Nodes that it leaves once it has saved, and why.
     lost_nodes : list of int
@@ -83,6 +84,7 @@ class Life:
         "allocations",
         "away_s",
         "busy_gpus",
+        "clean_s",
         "comm",
         "estimate_s",
         "event",
@@ -120,7 +122,6 @@ class Life:
         "station",
         "surplus_gpus",
         "troubled",
-        "unsafe_s",
         "whole_gpus",
     )
 
@@ -148,7 +149,7 @@ class Life:
         self.away_s = self.ran_s = 0.0
         self.interruptions = self.restarts = self.preemptions = self.runs = self.hits = 0
         self.hit: set[str] = set()
-        self.unsafe_s = inf
+        self.clean_s = inf
         self.shrunk = self.rejoins = False
         self.rejoining: Event | None = None
         self.software: tuple[float, int] = (inf, -1)

@@ -140,6 +140,16 @@ class Progress:
                 best_s, best = self.saved_s[at], at
         return best_s, best
 
+    def kept_s(self, now_s: float) -> float:
+        """Work that the last level, which keeps all its copies, has safe now."""
+        self._flush(now_s)
+        return self.saved_s[-1] if self.saved_s else 0.0
+
+    def discard(self, beyond_s: float) -> None:
+        """All copies of more work than that are worth nothing."""
+        self.saved_s = [min(saved_s, beyond_s) for saved_s in self.saved_s]
+        self._flushing = []
+
     def roll_back(self, to_s: float, hit: Collection[str]) -> float:
         """Lose what is not saved and the copies that did not outlive the fault; the work lost."""
         lost_s = self.work_s - to_s

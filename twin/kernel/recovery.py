@@ -177,7 +177,6 @@ class RecoveryActs:
         job, training = life.job, self._training
         training.accounts.settle(life, now_s)
         training.accounts.roll_back(life, now_s)
-        life.unsafe_s = inf
         self._forget(life)
         training.release(life, now_s)
         left = 1 - life.progress.work_s / job.run_s if job.run_s > 0 else 0.0

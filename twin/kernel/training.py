@@ -19,7 +19,7 @@ from twin.kernel.clock import COMPLETIONS, FAILURES, Clock
 from twin.kernel.cluster import Cluster
 from twin.kernel.incidents import FAIL_STOP, Incidents
 from twin.kernel.job import Job
-from twin.kernel.life import IDLED, RESTARTING, RUNNING, SAVING, STARTING, Life
+from twin.kernel.life import AWAY, IDLED, RESTARTING, RUNNING, SAVING, STARTING, Life
 from twin.kernel.progress import Progress
 from twin.kernel.recorder import Recorder
 from twin.kernel.restarts import Restarts
@@ -105,7 +105,7 @@ class Training:
         for node, mask in job.held.items():
             life.allocations[node] = self._recorder.hold(job.row, node, mask, now_s)
         self.accounts.count(life, life.whole_gpus + job.shape.standby_gpus)
-        self._taint(life, job.held)
+        self._taint(life, job.held, now_s)
         if not isnan(life.interrupted_s):
             self.restart(life, now_s, 0.0)
         elif self.model.startup_s:
@@ -126,9 +126,8 @@ class Training:
         """Begin again from what is safe, on the gang that it holds."""
         self.accounts.settle(life, now_s)
         level = self.accounts.roll_back(life, now_s)
-        life.unsafe_s = inf
         life.hit.clear()
-        self._taint(life, life.job.held)
+        self._taint(life, life.job.held, now_s)
         life.phase = RESTARTING
         model, levels = self.model, life.progress.levels
         fixed_s, node_bytes = take_s + model.restart_s, 0.0
@@ -245,17 +244,31 @@ class Training:
         life.scale = scale
         self._go(life, now_s, life.progress.interval_s)
 
-    def _taint(self, life: Life, nodes: Iterable[int]) -> None:
+    def _taint(self, life: Life, nodes: Iterable[int], now_s: float) -> None:
         """Whatever it does on a node that corrupts is spoilt."""
         if self.silent:
             for node in nodes:
                 if node in self.silent:
-                    self.spoil(life, node)
+                    self.spoil(life, node, now_s)
 
-    def spoil(self, life: Life, node: int) -> None:
+    def spoil(self, life: Life, node: int, now_s: float) -> None:
         """All work of a job from now on is corrupt, as long as nobody knows."""
-        self.silent[node].add(life.job.row)
-        life.unsafe_s = min(life.unsafe_s, life.progress.work_s)
+        if node not in life.standby and life.job.job_kind != "serving":
+            self.silent[node].add(life.job.row)
+            life.clean_s = min(life.clean_s, life.progress.kept_s(now_s))
+
+    def unmask(self, life: Life, incident: int, now_s: float) -> bool:
+        """Its work is known to be corrupt, if it is; whether it holds nodes and is to stop."""
+        if life.clean_s == inf:
+            return False
+        self.accounts.settle(life, now_s)
+        life.progress.discard(life.clean_s)
+        if life.phase != AWAY:
+            return True
+        life.incident = incident
+        self.incidents.hit(incident, life.job.row)
+        self.accounts.roll_back(life, now_s)
+        return False
 
     def _finished(self, event: Event) -> None:
         life: Life = event._value
@@ -354,7 +367,7 @@ class Training:
         self.accounts.count(life, life.held_gpus + gpus * len(nodes))
         stand_by = life.standby_gpus // life.node_gpus - len(life.standby)
         life.standby.update(nodes[len(nodes) - stand_by :] if stand_by > 0 else ())
-        self._taint(life, nodes)
+        self._taint(life, nodes, now_s)
 
     def leave(self, life: Life, node: int, why: object, incident: int, now_s: float) -> None:
         """Ask a job to leave a node that still works: it saves first, if it can."""
