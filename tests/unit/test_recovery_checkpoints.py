@@ -1,4 +1,4 @@
-"""What is saved, where, and from when on, by hand; and work that was corrupt before it was saved."""
+"""What is saved, where, and from when on, by hand; and what was corrupt before it was saved."""
 
 from dataclasses import replace
 

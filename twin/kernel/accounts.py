@@ -93,7 +93,10 @@ class Accounts:
         spent[STRAGGLING] += straggling_gpu_s
         spent[EXPOSED_COMM] += exposed_gpu_s
         spent[USEFUL] += active_gpu_s - straggling_gpu_s - exposed_gpu_s
-        self._incidents.slowed_gpu_s[life.slow_incident] += straggling_gpu_s + exposed_gpu_s
+        if straggling_gpu_s:
+            self._incidents.slowed_gpu_s[life.slow_incident] += straggling_gpu_s
+        if exposed_gpu_s:
+            self._incidents.slowed_gpu_s[life.link_incident] += exposed_gpu_s
 
     def count(self, life: Life, held_gpus: int) -> None:
         """A job holds so many GPUs from now on."""

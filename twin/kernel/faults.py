@@ -52,6 +52,7 @@ class Fault:
         "nodes",
         "part",
         "planned",
+        "sick",
         "stage",
         "turn",
     )
@@ -64,7 +65,8 @@ class Fault:
         self.lasts_s = lasts_s  # where it was said beforehand; otherwise -1
         self.incident = -1
         self.level = ""  # of what it takes
-        self.nodes: list[tuple[int, int]] = []  # and the GPUs of each
+        self.sick: list[tuple[int, int]] = []  # nodes, and the GPUs of each, that are not well
+        self.nodes: list[tuple[int, int]] = []  # and those that the repair takes
         self.jobs: list[Job] = []
         self.leaving = 0  # nodes that jobs have yet to leave
         self.planned = False
@@ -111,9 +113,6 @@ class Faults:
         self._retires = not isinstance(retirement, Never)
         self._free_crews = model.crews
         self._for_crew: deque[Fault] = deque()
-        self._silent: dict[int, list[Fault]] = {}
-        self._slow: dict[int, list[Fault]] = {}
-        self._degraded: dict[int, list[Fault]] = {}
         self.repairing = 0
         self._next: Event | None = None
         self._targets = self._set_spares_aside()
@@ -186,11 +185,18 @@ class Faults:
 
     def _is_spared(self, cls: FaultClass, index: int, node: int, part: int, turn: int) -> bool:
         """Whether a part of a node does not fail now: switched off, or idle and lucky."""
-        if self._fleet.down_mask[node]:
+        if self._is_off(cls, node, part):
             return True
         if cls.idle_rate == 1.0 or self._cluster.residents[node]:
             return False
         return uniform(self._marks[index], part, turn * _PURPOSES + _IDLE) >= cls.idle_rate
+
+    def _is_off(self, cls: FaultClass, node: int, part: int) -> bool:
+        """Whether a part of a node is out of service; one that jobs have yet to leave is not."""
+        if not self._fleet.down_mask[node]:
+            return False
+        off = self._fleet.down_mask[node] & ~self._fleet.leaving.get(node, 0)
+        return all(not gpus & ~off for _, gpus in self._gpus_of(cls.of, part // cls.per))
 
     def _draw(self, fault: Fault, purpose: int, law: object) -> float:
         u = uniform(self._marks[fault.index], fault.part, fault.turn * _PURPOSES + purpose)
@@ -209,18 +215,13 @@ class Faults:
         takes = fault.level = cls.takes
         if cls.beta and self._mark(fault, _COMMON) < cls.beta:
             takes = fault.level = cls.beta_of
-        domains = self._domains
-        if level == "gpu":
-            node, gpu = domains.gpu(unit)
-        else:
-            node, gpu = domains.nodes(level, unit)[0], -1
-        if takes == "gpu":
-            fault.nodes = [(node, 1 << gpu)]
-        elif takes == "node" and level in ("gpu", "node"):
-            fault.nodes = [(node, self._whole(node))]
-        else:
-            of = int(domains.unit_of(takes)[node])
-            fault.nodes = [(v, self._whole(v)) for v in domains.nodes(takes, of)]
+        fault.sick = self._gpus_of(level, unit)
+        fault.nodes = fault.sick
+        if takes != level:
+            of = int(self._domains.unit_of(takes)[fault.sick[0][0]])
+            fault.nodes = self._gpus_of(takes, of)
+        if fault.level == cls.beta_of:
+            fault.sick = fault.nodes
         fault.incident = self._incidents.begin(
             now_s, self._codes[index], part, LEVELS.index(level), unit, _KIND[cls.effect]
         )
@@ -228,6 +229,13 @@ class Faults:
         if lasts_s < 0:
             self._broken.add((index, part))
         return fault
+
+    def _gpus_of(self, level: str, unit: int) -> list[tuple[int, int]]:
+        """The nodes of a unit, and a bit for each GPU of it."""
+        if level == "gpu":
+            node, gpu = self._domains.gpu(unit)
+            return [(node, 1 << gpu)]
+        return [(node, self._whole(node)) for node in self._domains.nodes(level, unit)]
 
     def _whole(self, node: int) -> int:
         fleet = self._fleet
@@ -308,54 +316,36 @@ class Faults:
     # -- faults that stop nothing at first
 
     def _slow_down(self, fault: Fault, now_s: float) -> None:
-        cls = fault.cls
-        of, tell = (
-            (self._slow, self._training.slow)
-            if cls.effect == "slow"
-            else (self._degraded, self._training.degraded)
-        )
+        cls, defects = fault.cls, self._training.defects
         self._incidents.trouble(fault.incident)
-        for node, _ in fault.nodes:
-            of.setdefault(node, []).append(fault)
-            self._tell_speed(node, of, tell)
+        if cls.effect == "slow":
+            defects.slow_down(fault.incident, fault.sick, cls.speed)
+        else:
+            # Exchange takes 1 / bandwidth times as long; the rest of the step stays.
+            pace = 1 / (1 + cls.exposed_share * (1 / cls.bandwidth - 1))
+            defects.degrade(fault.incident, fault.sick, pace)
         self._note_hits(fault)
-        self._training.change_pace_on([node for node, _ in fault.nodes], now_s)
+        self._change_pace(fault, now_s)
 
     def _speed_again(self, fault: Fault, now_s: float) -> None:
         """A slow part is well, or out of service."""
-        cls = fault.cls
-        of, tell = (
-            (self._slow, self._training.slow)
-            if cls.effect == "slow"
-            else (self._degraded, self._training.degraded)
-        )
-        for node, _ in fault.nodes:
-            of[node].remove(fault)
-            self._tell_speed(node, of, tell)
-        self._training.change_pace_on([node for node, _ in fault.nodes], now_s)
+        self._training.defects.mend(fault.incident, fault.sick)
+        self._change_pace(fault, now_s)
 
-    def _tell_speed(
-        self, node: int, of: dict[int, list[Fault]], tell: dict[int, tuple[float, int]]
-    ) -> None:
-        faults = of[node]
-        if not faults:
-            del of[node], tell[node]
-            return
-        tell[node] = min((_speed_of(fault), fault.incident) for fault in faults)
+    def _change_pace(self, fault: Fault, now_s: float) -> None:
+        for row in sorted(self._residents(fault.sick)):
+            self._training.change_pace(self._training.lives[row], now_s)
 
     def _corrupt(self, fault: Fault, now_s: float) -> None:
+        training = self._training
         self._incidents.trouble(fault.incident)
-        for node, _ in fault.nodes:
-            self._silent.setdefault(node, []).append(fault)
-            self._training.silent.setdefault(node, set())
-        for row, (_, nodes) in sorted(self._residents(fault.nodes).items()):
-            life = self._training.lives[row]
-            self._training.accounts.settle(life, now_s)
-            for node in nodes:
-                self._training.spoil(life, node, now_s)
+        training.defects.corrupt(fault.incident, fault.sick)
+        for row, (_, nodes) in sorted(self._residents(fault.sick).items()):
+            training.accounts.settle(training.lives[row], now_s)
+            training.defects.spoil(training.lives[row], nodes, now_s)
 
     def _note_hits(self, fault: Fault) -> None:
-        for row in sorted(self._residents(fault.nodes)):
+        for row in sorted(self._residents(fault.sick)):
             self._incidents.hit(fault.incident, row)
 
     # -- found
@@ -369,8 +359,8 @@ class Faults:
             self._uncover(fault, now_s)
         elif cls.effect in ("slow", "degraded"):
             self._speed_again(fault, now_s)
-            self._incidents.well(fault.incident, now_s)
             self._evict(fault, now_s)
+            self._incidents.well(fault.incident, now_s)  # of being slow; the repair is ahead
             return
         elif cls.wrong_unit and fault.jobs and self._mark(fault, _WRONG) < cls.wrong_unit:
             self._pull_another(fault, now_s)
@@ -380,13 +370,8 @@ class Faults:
     def _uncover(self, fault: Fault, now_s: float) -> None:
         """Corruption is found: all that was spoilt is rolled back, and the part is pulled."""
         training = self._training
-        spoilt: set[int] = set()
-        for node, _ in fault.nodes:
-            spoilt |= training.silent[node]
-            self._silent[node].remove(fault)
-            if not self._silent[node]:
-                del self._silent[node], training.silent[node]
-        lives = [training.lives[row] for row in sorted(spoilt) if row in training.lives]
+        spoilt = training.defects.unmask(fault.incident, fault.sick)
+        lives = [training.lives[row] for row in spoilt if row in training.lives]
         to_stop = [life for life in lives if training.unmask(life, fault.incident, now_s)]
         self._take_down(fault, now_s)
         self._incidents.well(fault.incident, now_s)
@@ -428,7 +413,7 @@ class Faults:
         """A failure is foreseen: the part is repaired before it happens, if anybody heeds it."""
         cls = self.stream.classes[index]
         node = self.stream.node_of(cls, part)
-        if not self._heeds_warnings or (node >= 0 and self._fleet.down_mask[node]):
+        if not self._heeds_warnings or (node >= 0 and self._is_off(cls, node, part)):
             return
         fault = self._begin(index, part, turn, now_s)
         self._incidents.kind[fault.incident] = MAINTENANCE
@@ -614,15 +599,6 @@ class Faults:
             self._codes.append(self._incidents.component_code(cls.name))
             self._marks.append(0)
         return self._classes.index(cls)
-
-
-def _speed_of(fault: Fault) -> float:
-    cls = fault.cls
-    assert cls is not None
-    if cls.effect == "slow":
-        return cls.speed
-    # Exchange takes 1 / bandwidth times as long; the rest of the step stays.
-    return 1 / (1 + cls.exposed_share * (1 / cls.bandwidth - 1))
 
 
 def _typical_s(law: object) -> float:

@@ -54,8 +54,8 @@ class Life:
         The one that interrupted it last.
     known : bool
         Whether somebody knows that it stands still, once it does.
-    slow_incident : int
-        The one that slows it down; -1 if none.
+    slow_incident, link_incident : int
+        Those that slow down its slowest part and its links; -1 if none.
     interrupted_s, away_s : float
         Since when it is interrupted (NaN if it is not), and for how long it was, in all. [s]
     interruptions, hits : int
@@ -97,6 +97,7 @@ class Life:
         "job",
         "known",
         "leaving",
+        "link_incident",
         "lost_nodes",
         "node_gpus",
         "phase",
@@ -143,7 +144,7 @@ class Life:
         self.lost_nodes: list[int] = []
         self.troubled: list[int] = []
         self.scale = self.speed = self.comm = 1.0
-        self.incident = self.slow_incident = -1
+        self.incident = self.slow_incident = self.link_incident = -1
         self.known = False
         self.interrupted_s = nan
         self.away_s = self.ran_s = 0.0

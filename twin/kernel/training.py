@@ -5,7 +5,7 @@ The one place that sets or replaces a job's pending event.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf, isnan, nan
 
@@ -17,6 +17,7 @@ from twin.failures.restart import RestartModel
 from twin.kernel.accounts import Accounts
 from twin.kernel.clock import COMPLETIONS, FAILURES, Clock
 from twin.kernel.cluster import Cluster
+from twin.kernel.defects import Defects
 from twin.kernel.incidents import FAIL_STOP, Incidents
 from twin.kernel.job import Job
 from twin.kernel.life import AWAY, IDLED, RESTARTING, RUNNING, SAVING, STARTING, Life
@@ -44,10 +45,8 @@ class Training:
     ----------
     lives : dict of int to Life
         By row, from the first start to the end.
-    slow, degraded : dict of int to (float, int)
-        Nodes that run slowly or on slow links: what is left of the speed, and the incident.
-    silent : dict of int to set of int
-        Nodes that corrupt what runs on them without anybody knowing, and the jobs (rows) spoilt.
+    defects : Defects
+        Parts that work and are not well.
     on_idle, on_shrunk, on_end, on_left : callable
         Called with a job that stands still and is known to, that begins to run without some of its
         replicas, that is over; and with (why, node, time) when a job has left a node that it was
@@ -71,9 +70,7 @@ class Training:
         self.accounts = Accounts(self.incidents)
         self.restarts = Restarts(clock, model, self._begun_again)
         self.lives: dict[int, Life] = {}
-        self.slow: dict[int, tuple[float, int]] = {}
-        self.degraded: dict[int, tuple[float, int]] = {}
-        self.silent: dict[int, set[int]] = {}
+        self.defects = Defects()
         self.on_idle: Callable[[Life, float], None]
         self.on_shrunk: Callable[[Life], None]
         self.on_end: Callable[[Life], None]
@@ -105,7 +102,7 @@ class Training:
         for node, mask in job.held.items():
             life.allocations[node] = self._recorder.hold(job.row, node, mask, now_s)
         self.accounts.count(life, life.whole_gpus + job.shape.standby_gpus)
-        self._taint(life, job.held, now_s)
+        self.defects.spoil(life, job.held, now_s)
         if not isnan(life.interrupted_s):
             self.restart(life, now_s, 0.0)
         elif self.model.startup_s:
@@ -127,7 +124,7 @@ class Training:
         self.accounts.settle(life, now_s)
         level = self.accounts.roll_back(life, now_s)
         life.hit.clear()
-        self._taint(life, life.job.held, now_s)
+        self.defects.spoil(life, life.job.held, now_s)
         life.phase = RESTARTING
         model, levels = self.model, life.progress.levels
         fixed_s, node_bytes = take_s + model.restart_s, 0.0
@@ -178,15 +175,7 @@ class Training:
 
     def _go(self, life: Life, now_s: float, interval_s: float) -> None:
         """Find its speed and set its next event: the finish, or a fault of its software."""
-        held, standby = life.job.held, life.standby
-        life.speed = life.comm = 1.0
-        life.slow_incident = -1
-        for node, (speed, incident) in self.slow.items():
-            if speed < life.speed and node in held and node not in standby:
-                life.speed, life.slow_incident = speed, incident
-        for node, (left, incident) in self.degraded.items():
-            if left < life.comm and len(held) > 1 and node in held and node not in standby:
-                life.comm, life.slow_incident = left, incident
+        self.defects.slow_job(life)
         life.progress.run(now_s, life.pace, interval_s)
         self.accounts.begin_work(life)
         finish_s = life.progress.finish_s()
@@ -199,13 +188,10 @@ class Training:
         share = left_s / life.job.run_s if life.job.run_s > 0 else 1.0
         self._cluster.expect_end(life.job, now_s + share * life.estimate_s)
 
-    def change_pace_on(self, nodes: Iterable[int], now_s: float) -> None:
-        """The speed of these nodes is another now."""
-        rows = {job.row for node in nodes for job in self._cluster.residents[node]}
-        for row in sorted(rows):
-            life = self.lives[row]
-            if life.phase == RUNNING:
-                self.rescale(life, life.scale, now_s)
+    def change_pace(self, life: Life, now_s: float) -> None:
+        """The speed of some part that a job holds is another now."""
+        if life.phase == RUNNING:
+            self.rescale(life, life.scale, now_s)
 
     def close_storage(self, now_s: float) -> None:
         """From now on nothing is written to the last level of checkpoints, nor read from it."""
@@ -243,19 +229,6 @@ class Training:
         self.accounts.stop_work(life)
         life.scale = scale
         self._go(life, now_s, life.progress.interval_s)
-
-    def _taint(self, life: Life, nodes: Iterable[int], now_s: float) -> None:
-        """Whatever it does on a node that corrupts is spoilt."""
-        if self.silent:
-            for node in nodes:
-                if node in self.silent:
-                    self.spoil(life, node, now_s)
-
-    def spoil(self, life: Life, node: int, now_s: float) -> None:
-        """All work of a job from now on is corrupt, as long as nobody knows."""
-        if node not in life.standby and life.job.job_kind != "serving":
-            self.silent[node].add(life.job.row)
-            life.clean_s = min(life.clean_s, life.progress.kept_s(now_s))
 
     def unmask(self, life: Life, incident: int, now_s: float) -> bool:
         """Its work is known to be corrupt, if it is; whether it holds nodes and is to stop."""
@@ -367,7 +340,7 @@ class Training:
         self.accounts.count(life, life.held_gpus + gpus * len(nodes))
         stand_by = life.standby_gpus // life.node_gpus - len(life.standby)
         life.standby.update(nodes[len(nodes) - stand_by :] if stand_by > 0 else ())
-        self._taint(life, nodes, now_s)
+        self.defects.spoil(life, nodes, now_s)
 
     def leave(self, life: Life, node: int, why: object, incident: int, now_s: float) -> None:
         """Ask a job to leave a node that still works: it saves first, if it can."""
