@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from twin.errors import InputError
+from twin.errors import InputError, did_you_mean
 from twin.registry import make_policy
 from twin.site.layout import Pool, Site, lay_out
 
@@ -235,12 +235,19 @@ def build_reliability(scenario: Scenario, site: Site) -> Reliability | None:
     from twin.site.domains import Domains
 
     failures = failure_model(scenario.failures)
-    check_site(failures, Domains(site))
+    check_site(failures, Domains(site), scenario.horizon_s or 0.0)
     policies = scenario.policies
+    recovery = make_policy("recoveries", policies.recovery.name, policies.recovery.options)
+    lender, pools = getattr(recovery, "pool", None), [pool.name for pool in site.pools]
+    if lender is not None and lender not in pools:
+        raise InputError(
+            f"policies.recovery.{policies.recovery.name}.pool: the site has no pool {lender!r}; "
+            f"{did_you_mean(lender, pools)}"
+        )
     return Reliability(
         failures=failures,
         restarts=restart_model(scenario.recovery),
-        recovery=make_policy("recoveries", policies.recovery.name, policies.recovery.options),
+        recovery=recovery,
         checkpoint=make_policy(
             "checkpoints", policies.checkpoint.name, policies.checkpoint.options
         ),

@@ -239,9 +239,9 @@ def test_incidents_of_units_that_are_not_there_are_refused():
         )
 
     for of, units in (("gpu", 96), ("node", 12), ("rack", 4), ("row", 2), ("site", 1)):
-        check_site(model(of, units - 1), Domains(SITE))
+        check_site(model(of, units - 1), Domains(SITE), 1e6)
         with pytest.raises(InputError, match=f"hits {of} {units}, but the site has {units},"):
-            check_site(model(of, units), Domains(SITE))
+            check_site(model(of, units), Domains(SITE), 1e6)
 
 
 @pytest.mark.parametrize(("at_once", "fits"), [(1, False), (2, True), (4, True)])
@@ -249,10 +249,10 @@ def test_a_round_of_maintenance_ends_before_the_next(at_once, fits):
     work = {"name": "fw", "of": "rack", "first": "0 s", "every": "9 h", "lasts": "4 h"}
     model = failure_model(Failures(maintenance=[work | {"at_once": at_once}]))
     if fits:
-        check_site(model, Domains(SITE))
+        check_site(model, Domains(SITE), 1e6)
     else:
         with pytest.raises(InputError, match=r"'fw' takes 16.0 h for 4 units of rack.*2 or more"):
-            check_site(model, Domains(SITE))
+            check_site(model, Domains(SITE), 1e6)
 
 
 # ---- recovery

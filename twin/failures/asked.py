@@ -103,14 +103,30 @@ def restart_model(recovery: Recovery) -> RestartModel:
     )
 
 
-def check_site(model: FailureModel, domains: Domains) -> None:
-    """Refuse incidents of units that the site does not have, and rounds that never end.
+_MOST_FAULTS = 3e8  # a day or two of computing
+
+
+def check_site(model: FailureModel, domains: Domains, horizon_s: float) -> None:
+    """Refuse incidents of units that the site does not have, and what would never end.
 
     Raises
     ------
     InputError
-        Naming the first incident or maintenance at fault, and what would do.
+        Naming the first incident, maintenance or class at fault, and what would do.
     """
+    for cls in model.classes:
+        if cls.of == "job":
+            continue
+        # What is thinned out comes before it is: an idle part costs as much as one that fails.
+        cycle_s = cls.life.mean / (cls.rate_factor * model.rate_factor)
+        if cls.idle_rate == 1 and cls.effect == "fail_stop":
+            cycle_s += sum(stage.law(0.0).quantile(0.5).item() for stage in cls.repair[:1])
+        faults = domains.units(cls.of) * cls.per * horizon_s / max(cycle_s, 1e-300)
+        if faults > _MOST_FAULTS:
+            raise InputError(
+                f"failures.classes.{cls.name}: would fail about {faults:.2g} times, more than "
+                f"{_MOST_FAULTS:.0e}; give it a longer life or the scenario a shorter horizon"
+            )
     for incident in model.incidents:
         units = domains.units(incident.of)
         if incident.unit >= units:

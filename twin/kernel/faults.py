@@ -109,6 +109,8 @@ class Faults:
         self._marks = [key(seed, f"failures/{c.name}/marks") for c in self.stream.classes]
         self._codes = [self._incidents.component_code(c.name) for c in self.stream.classes]
         self._broken: set[tuple[int, int]] = set()  # parts that are not in service
+        # Parts that would have failed while they were switched off: they live anew from then on.
+        self._asleep: dict[int, list[tuple[int, int, int]]] = {}
         self._history: dict[int, list[float]] = {}
         self._retires = not isinstance(retirement, Never)
         self._free_crews = model.crews
@@ -148,6 +150,9 @@ class Faults:
     def _fails(self, index: int, part: int, turn: int, now_s: float) -> None:
         cls = self.stream.classes[index]
         node = self.stream.node_of(cls, part)
+        if node >= 0 and self._is_off(cls, node, part):
+            self._asleep.setdefault(node, []).append((index, part, turn + 1))
+            return
         if node >= 0 and self._is_spared(cls, index, node, part, turn):
             self.stream.renew(index, part, turn + 1, now_s)
             return
@@ -184,9 +189,7 @@ class Faults:
         self._repair(fault, now_s)
 
     def _is_spared(self, cls: FaultClass, index: int, node: int, part: int, turn: int) -> bool:
-        """Whether a part of a node does not fail now: switched off, or idle and lucky."""
-        if self._is_off(cls, node, part):
-            return True
+        """Whether a part of a node does not fail now because it is idle, and lucky."""
         if cls.idle_rate == 1.0 or self._cluster.residents[node]:
             return False
         return uniform(self._marks[index], part, turn * _PURPOSES + _IDLE) >= cls.idle_rate
@@ -502,9 +505,14 @@ class Faults:
         return bool(faults_s) and self._retirement.retires(faults_s, now_s)
 
     def _back_in_service(self, nodes: Sequence[tuple[int, int]], incident: int) -> None:
+        before_s = self.stream.next_s()
         for node, mask in self.outages.end(incident, nodes):
             self._fleet.mend(node, mask)
             self._refill(node)
+            for index, part, turn in self._asleep.pop(node, ()):
+                self.stream.renew(index, part, turn, self._clock._now)
+        if self.stream.next_s() < before_s:
+            self._plan()
         self._cluster.nodes_changed(node for node, _ in nodes)
         self._recovery.nodes_came = True
 

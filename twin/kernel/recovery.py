@@ -17,7 +17,7 @@ from twin.kernel.training import Training
 from twin.policies.actions import Action, GiveUp, Hold, Requeue, Restart, Shrink
 from twin.policies.base import RecoveryPolicy
 
-_ENDLESS = 1_000_000  # interruptions of one job
+_ENDLESS = 100_000  # interruptions of one job
 
 
 class Hit:
