@@ -65,9 +65,12 @@ class Progress:
     def lose_last_level(self, lost: bool) -> None:
         """Whether the last level cannot be written for now; `advance` to now first.
 
-        What is on it stays there. A job with one level saves nothing meanwhile, and at once when
-        it can again.
+        What is on it stays there, a copy on its way does not arrive. A job with one level saves
+        nothing meanwhile, and at once when it can again.
         """
+        if lost and self._flushing:
+            self._flush(self.as_of_s)
+            self._flushing[-1] = 0.0, inf
         self._written = self.levels[:-1] if lost else self.levels
 
     def finish_s(self) -> float:
