@@ -119,6 +119,14 @@ def test_gpus_held_and_not_asked_for_are_stranded(small):
     assert results.summary["utilisation"] == 0.75  # what was asked for, over what is there
 
 
+def test_a_job_back_in_the_queue_uses_nothing(small):
+    """It runs for 4 s, waits for the one node until 10, and begins again: 24 s of 30 are used."""
+    crash = "failures: {incidents: [{at: 4 s, name: crash, of: node, lasts: 6 s}]}"
+    results = run(small("submit_s,run_s,gpus\n0,20,8\n", nodes=1, gpus=8, more=crash), report=False)
+    assert results.jobs["end_s"][0] == 30.0
+    assert results.summary["utilisation"] == 24 / 30
+
+
 def test_fragments_are_stranded_while_a_job_waits_for_a_whole_node(small):
     """Two nodes of 4: a and b leave 1 GPU on each, c wants 2 on one node, d would have fitted."""
     jobs = "job_id,submit_s,run_s,gpus\na,0,10,3\nb,0,20,3\nc,2,5,2\nd,3,5,1\n"

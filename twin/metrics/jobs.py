@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from twin.tables import JOB_STATES
+from twin.tables import GPU_TIME_SHARES, JOB_STATES
 
 SLOWDOWN_BOUND_S = 10.0
+_NOT_ASKED_FOR = ("stranded", "spare")  # shares of a job that it holds beside what it asked for
 
 
 def quantiles(values: np.ndarray[Any, Any]) -> dict[str, float]:
@@ -56,9 +57,12 @@ def makespan_s(jobs: pd.DataFrame, horizon_s: float) -> float:
 
 
 def utilisation(jobs: pd.DataFrame, n_gpus: int, horizon_s: float) -> float:
-    """GPU-time that jobs asked for and got, over all installed GPU-time of the makespan."""
+    """GPU-time that jobs asked for and held, over all installed GPU-time of the makespan.
+
+    What a job lacks after a fault, and its time back in the queue, is not held.
+    """
     span_s = makespan_s(jobs, horizon_s)
-    end_s = jobs["end_s"].fillna(horizon_s).to_numpy()
-    ran_s = np.nan_to_num(end_s - jobs["start_s"].to_numpy())
-    asked_gpu_s = float(ran_s @ jobs["gpus"].to_numpy())
-    return asked_gpu_s / (n_gpus * span_s) if span_s > 0 else 0.0
+    if span_s <= 0:
+        return 0.0
+    held = [f"{share.name}_gpu_s" for share in GPU_TIME_SHARES if share.name not in _NOT_ASKED_FOR]
+    return float(jobs[held].to_numpy().sum()) / (n_gpus * span_s)
