@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from twin.distributions import Exponential
 from twin.failures.draws import at, key, uniform, uniforms
-from twin.failures.model import FailureModel, FaultClass, Stage
+from twin.failures.model import AT_ONCE, FailureModel, FaultClass, Stage
 from twin.site.domains import Domains
 
 FAULT, WARNING = range(2)
@@ -25,13 +25,15 @@ def with_alarms(classes: tuple[FaultClass, ...]) -> tuple[FaultClass, ...]:
     """The classes, and more for their false alarms and false warnings, where they give some.
 
     An alarm without a fault stops what runs on its unit, a warning that does not come true makes
-    it move away; either takes the unit out of service for an inspection.
+    it move away; either takes the unit out of service for an inspection, which mends nothing.
     """
     found = list(classes)
     for cls in classes:
         alarm = replace(
             cls,
-            repair=(Stage(times=((0.0, cls.inspection),)),),
+            repair=(Stage(times=((0.0, cls.inspection),), unmended=1.0),),
+            detection=AT_ONCE,
+            recurs=None,
             false_alarms=0.0,
             wrong_unit=0.0,
             beta=0.0,
@@ -62,7 +64,7 @@ class FaultStream:
     domains : Domains
     seed : int
     horizon_s : float
-        No failure beyond it is wanted. [s] ``inf`` if not known.
+        No failure or warning beyond it is wanted. [s] ``inf`` if not known.
     """
 
     def __init__(self, model: FailureModel, domains: Domains, seed: int, horizon_s: float) -> None:
@@ -128,7 +130,7 @@ class FaultStream:
         """Events of first lives in order of time, as lists a chunk at a time."""
         times: list[NDArray[np.float64]] = []
         parts: list[NDArray[np.int64]] = []
-        which: list[NDArray[np.int8]] = []
+        which: list[NDArray[np.int16]] = []
         what: list[NDArray[np.int8]] = []
         for index, cls in enumerate(self.classes):
             life_s = self._lives(index, cls)

@@ -8,7 +8,7 @@ from math import inf, nextafter
 
 from simpy import Event
 
-from twin.distributions import Constant
+from twin.distributions import Constant, Distribution
 from twin.failures.draws import at, key, uniform
 from twin.failures.model import FailureModel, FaultClass, Incident, Maintenance, Stage
 from twin.failures.stream import WARNING, FaultStream
@@ -33,9 +33,10 @@ _KIND = {
     "maintenance": MAINTENANCE,
 }
 # Purposes of the numbers that belong to one fault; stages of its repair come after them.
-_IDLE, _COMMON, _WRONG, _WHICH, _DETECTION, _STAGES = 0, 1, 2, 3, 4, 8
+_IDLE, _COMMON, _WRONG, _WHICH, _DETECTION, _RECURS, _STAGES = 0, 1, 2, 3, 4, 7, 8
 _PURPOSES = 64
 _NEVER = Constant(0.0)  # the law of what is planned: never asked
+_SHOWS_AGAIN_S = 600.0  # when a fault whose unit was not pulled does, if its class does not say
 
 
 class Fault:
@@ -52,6 +53,7 @@ class Fault:
         "nodes",
         "part",
         "planned",
+        "renews",
         "sick",
         "stage",
         "turn",
@@ -70,6 +72,7 @@ class Fault:
         self.jobs: list[Job] = []
         self.leaving = 0  # nodes that jobs have yet to leave
         self.planned = False
+        self.renews = lasts_s < 0  # whether the part begins another life when it is mended
         self.stage = 0
 
 
@@ -139,8 +142,6 @@ class Faults:
         stream, now_s = self.stream, self._clock._now
         while stream.next_s() <= now_s:
             _, index, part, turn, what = stream.pop()
-            if (index, part) in self._broken:
-                continue  # it was warned of, and the part is out of service already
             if what == WARNING:
                 self._warned(index, part, turn, now_s)
             else:
@@ -201,9 +202,8 @@ class Faults:
         off = self._fleet.down_mask[node] & ~self._fleet.leaving.get(node, 0)
         return all(not gpus & ~off for _, gpus in self._gpus_of(cls.of, part // cls.per))
 
-    def _draw(self, fault: Fault, purpose: int, law: object) -> float:
-        u = uniform(self._marks[fault.index], fault.part, fault.turn * _PURPOSES + purpose)
-        return at(law, u)  # type: ignore[arg-type]
+    def _draw(self, fault: Fault, purpose: int, law: Distribution) -> float:
+        return at(law, self._mark(fault, purpose))
 
     def _mark(self, fault: Fault, purpose: int) -> float:
         return uniform(self._marks[fault.index], fault.part, fault.turn * _PURPOSES + purpose)
@@ -229,8 +229,6 @@ class Faults:
             now_s, self._codes[index], part, LEVELS.index(level), unit, _KIND[cls.effect]
         )
         self._incidents.nodes_hit[fault.incident] = len(fault.nodes)
-        if lasts_s < 0:
-            self._broken.add((index, part))
         return fault
 
     def _gpus_of(self, level: str, unit: int) -> list[tuple[int, int]]:
@@ -274,13 +272,11 @@ class Faults:
         return found
 
     def _expect_back(self, fault: Fault, now_s: float) -> None:
-        """Tell schedulers when to expect the nodes: the mean of each stage that may come."""
-        if fault.lasts_s >= 0:
-            for node, _ in fault.nodes:
-                self._fleet.up_s[node] = now_s + fault.lasts_s
-            return
-        expected_s, chance = now_s + fault.cls.detection.mean, 1.0
-        for stage in fault.cls.repair:
+        """Tell schedulers when to expect the nodes: after all stages, by their chance to come."""
+        expected_s, chance = now_s + max(fault.lasts_s, 0.0), 1.0
+        if fault.lasts_s < 0:
+            expected_s += fault.cls.detection.mean
+        for stage in fault.cls.repair if fault.lasts_s < 0 else ():
             expected_s += chance * _typical_s(stage.law(now_s))
             chance *= stage.escalates
         for node, _ in fault.nodes:
@@ -406,11 +402,10 @@ class Faults:
                 fault.jobs.append(other)
         self._cluster.nodes_changed([node])
         cls = self.stream.classes[fault.index]
-        again_s = self._draw(fault, _STAGES - 1, cls.recurs) if cls.recurs else 600.0
-        self._broken.discard((fault.index, fault.part))
+        again_s = self._draw(fault, _RECURS, cls.recurs) if cls.recurs else _SHOWS_AGAIN_S
         self.stream.renew(fault.index, fault.part, fault.turn + 1, now_s, max(again_s, 1.0))
         self._plan()
-        fault.part = -1
+        fault.renews = False
 
     def _warned(self, index: int, part: int, turn: int, now_s: float) -> None:
         """A failure is foreseen: the part is repaired before it happens, if anybody heeds it."""
@@ -425,9 +420,12 @@ class Faults:
     # -- repair
 
     def _repair(self, fault: Fault, now_s: float) -> None:
-        """Begin the next stage of its repair."""
-        if not fault.stage:
-            self.repairing += 1
+        """Begin its repair."""
+        self.repairing += 1
+        self._next_stage(fault, now_s)
+
+    def _next_stage(self, fault: Fault, now_s: float) -> None:
+        """Begin a stage of its repair, as soon as there is a crew if it needs one."""
         if fault.lasts_s >= 0:
             self._clock.call_at(now_s + fault.lasts_s, COMPLETIONS, self._stage_over, fault)
             return
@@ -437,13 +435,8 @@ class Faults:
                 self._for_crew.append(fault)
                 return
             self._free_crews -= 1
-        lasts_s = self._repair_mark_time(fault, now_s)
+        lasts_s = self._draw(fault, _STAGES + 3 * fault.stage, stage.law(now_s))
         self._clock.call_at(now_s + lasts_s, COMPLETIONS, self._stage_over, fault)
-
-    def _repair_mark_time(self, fault: Fault, now_s: float) -> float:
-        law = fault.cls.repair[fault.stage].law(now_s)
-        turn = fault.turn * _PURPOSES + _STAGES + 3 * fault.stage
-        return at(law, uniform(self._marks[fault.index], max(fault.part, 0), turn))
 
     def _stage_over(self, event: Event) -> None:
         fault: Fault = event._value
@@ -456,14 +449,13 @@ class Faults:
         if stage.crew and self._free_crews < inf:
             self._free_crews += 1
             if self._for_crew:
-                self._repair(self._for_crew.popleft(), now_s)
-        marks, part = self._marks[fault.index], max(fault.part, 0)
-        turn = fault.turn * _PURPOSES + _STAGES + 3 * fault.stage
-        if stage.escalates and uniform(marks, part, turn + 1) < stage.escalates:
+                self._next_stage(self._for_crew.popleft(), now_s)
+        purpose = _STAGES + 3 * fault.stage
+        if stage.escalates and self._mark(fault, purpose + 1) < stage.escalates:
             fault.stage += 1
-            self._repair(fault, now_s)
+            self._next_stage(fault, now_s)
             return
-        unmended = bool(stage.unmended) and uniform(marks, part, turn + 2) < stage.unmended
+        unmended = bool(stage.unmended) and self._mark(fault, purpose + 2) < stage.unmended
         self.repairing -= 1
         self._mended(fault, now_s, unmended=unmended)
 
@@ -481,19 +473,16 @@ class Faults:
         else:
             self._back_in_service(fault.nodes, fault.incident)
         self._incidents.well(fault.incident, now_s)
-        if fault.part >= 0 and fault.lasts_s < 0:
-            self._broken.discard((fault.index, fault.part))
+        if fault.renews:
             self._renew(fault, now_s, unmended)
 
     def _renew(self, fault: Fault, now_s: float, unmended: bool) -> None:
-        cls = self.stream.classes[fault.index]
-        node = self.stream.node_of(cls, fault.part)
-        after_s = 0.0
-        if node >= 0 and not unmended and self._model.mends_lemons:
-            self.stream.multiplier[node] = min(self.stream.multiplier[node], 1.0)
-        if unmended and cls.recurs is not None:
-            after_s = max(self._draw(fault, _STAGES - 1, cls.recurs), nextafter(0, 1))
+        recurs, after_s = fault.cls.recurs, 0.0
+        if unmended and recurs is not None:
+            after_s = max(self._draw(fault, _RECURS, recurs), nextafter(0, 1))
         before_s = self.stream.next_s()
+            if self._model.mends_lemons and not unmended:
+                self._mend_lemon(fault)
         self.stream.renew(fault.index, fault.part, fault.turn + 1, now_s, after_s)
         if self.stream.next_s() < before_s:
             self._plan()
@@ -512,6 +501,12 @@ class Faults:
             for index, part, turn in self._asleep.pop(node, ()):
                 self.stream.renew(index, part, turn, self._clock._now)
         if self.stream.next_s() < before_s:
+    def _mend_lemon(self, fault: Fault) -> None:
+        """A node whose part was repaired fails no more often than others, if it ever did."""
+        node = self.stream.node_of(fault.cls, fault.part) if fault.renews else -1
+        if node >= 0:
+            self.stream.multiplier[node] = min(self.stream.multiplier[node], 1.0)
+
             self._plan()
         self._cluster.nodes_changed(node for node, _ in nodes)
         self._recovery.nodes_came = True
@@ -609,6 +604,6 @@ class Faults:
         return self._classes.index(cls)
 
 
-def _typical_s(law: object) -> float:
+def _typical_s(law: Distribution) -> float:
     """The median: heavy tails have means that nobody waits for."""
-    return at(law, 0.5)  # type: ignore[arg-type]
+    return at(law, 0.5)
