@@ -116,6 +116,18 @@ def test_every_figure_of_the_summary_is_explained(tmp_path):
     assert of_quantiles | set(summary["ledgers"]["gpu_time"]["shares"]) <= explained
 
 
+def test_every_figure_of_failures_is_explained(tmp_path):
+    from twin import load, run
+
+    path = ROOT / "scenarios/blast-radius/ten-small-users.yaml"
+    seen = run(load(path), tmp_path, report=False).summary["reliability"]
+    entries = [seen["by_size"][0], seen["by_component"][0], seen["by_kind"]["training"]]
+    entries += [seen["worst_incident"], seen["availability_by_user"], seen["recovery_s"]]
+    wanted = {f"reliability.{key}" for key in seen} | {key for entry in entries for key in entry}
+    explained = set(re.findall(r"`([\w.]+)`", (REFERENCE / "results.md").read_text("utf-8")))
+    assert wanted - explained == set()
+
+
 def headings(text):
     """Anchors of a page as GitHub makes them."""
     text = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
