@@ -194,7 +194,8 @@ class Recorder:
         last_s = np.full(n_jobs, -np.inf)
         np.maximum.at(last_s, job, from_s)
         open_s = np.where(np.isnan(to_s), np.inf, to_s)
-        then = job[(open_s >= last_s[job]) & (from_s <= last_s[job])]
+        # What it lost at that very time is not counted, a start of no duration is.
+        then = job[(from_s == last_s[job]) | ((from_s < last_s[job]) & (open_s > last_s[job]))]
         return np.bincount(then, minlength=n_jobs).astype(np.int32)
 
     def _life_columns(self, n_jobs: int) -> dict[str, Array]:
