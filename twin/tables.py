@@ -188,6 +188,29 @@ INCIDENTS = _table(
     ],
 )
 
+
+@dataclass(frozen=True)
+class Cost:
+    """One kind of GPU-time that an incident costs."""
+
+    name: str
+    label: str
+    meaning: str
+
+    @property
+    def column(self) -> str:
+        """Its column in `INCIDENTS`, and its key in ``reliability.by_component``. [GPU s]"""
+        return f"{self.name}_gpu_s"
+
+
+INCIDENT_COSTS: tuple[Cost, ...] = (
+    Cost("down", "down", "out of service until repaired, idle GPUs included"),
+    Cost("idled", "idled", "healthy GPUs of a job that was hit, until it began again"),
+    Cost("lost", "lost", "work rolled back"),
+    Cost("restart", "restart", "beginning again: start-up, reading state back"),
+    Cost("slowed", "slowed", "work that slow parts and links held up"),
+)
+
 TIMELINE = _table(
     "timeline",
     "exact time-weighted means per bin",
@@ -260,3 +283,15 @@ def look_up(summary: dict[str, Any], key: str) -> Any:
             return None
         value = value[part]
     return value
+
+
+def failures(summary: dict[str, Any]) -> dict[str, Any] | None:
+    """The section ``reliability`` of a summary; None if nothing could fail in that run.
+
+    A run with spares or start-up times alone has the section too, with nothing in it to tell.
+    """
+    found = look_up(summary, "reliability")
+    if not isinstance(found, dict) or "by_component" not in found:
+        return None
+    expected = any(size["expected_mtti_s"] is not None for size in found["by_size"])
+    return found if found["incidents"] or expected else None
