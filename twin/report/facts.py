@@ -110,6 +110,10 @@ def cards(run: Results) -> list[Card]:
         WAITED.key: f"of {numbers.count(known(run.jobs, 'wait_s').size)} that started",
         "utilisation": "GPU-time that jobs asked for, of what was installed until the last end",
         "jobs.completed": f"of {submitted} submitted",
+        "reliability.mtti_s": "time that jobs ran, over the interruptions that they met",
+        "reliability.ettr": "useful time of jobs, of all from first start to end",
+        "reliability.goodput": "useful, of what jobs held",
+        "reliability.availability": "GPU-time not down, of what was bought",
         "makespan_s": "first submit to last end",
         "bounded_slowdown.mean": "completion over run time, run times below 10 s taken as 10 s",
     }

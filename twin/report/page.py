@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from twin.report import facts
+from twin.report.failures import failures
 from twin.report.figures.completion import completion
 from twin.report.figures.timeline import timeline
 from twin.report.figures.waits import waits
@@ -45,6 +46,7 @@ def report_html(run: Results) -> str:
         largest_loss=facts.largest_loss(run),
         cards=facts.cards(run),
         pictures=pictures(run),
+        failures=failures(run),
         ledger_rows=facts.ledger_rows(run),
         states=facts.states(run),
         not_submitted=run.summary.get("jobs_not_submitted"),

@@ -70,7 +70,7 @@ def _svg(draw: Callable[[Shape], Figure], shape: Shape, salt: str, text: str) ->
 _TAG = re.compile(r"<[a-zA-Z][^>]*>")
 _LONG = re.compile(r"(\d+\.\d)\d+")  # a tenth of a pixel will do
 _STILL = re.compile(r' transform="rotate\(-?0 [^"]*\)"')
-_NAME = re.compile(r' id="(?![mp][0-9a-f]{10}")[^"]*"')
+_NAME = re.compile(r' id="(?![mph][0-9a-f]{10}")[^"]*"')
 _FAMILY = re.compile(r"font-family: [^;\"]*;? ?")
 _FONT = re.compile(r"font: (?:(\w+) )?([\d.]+px) '[^;\"]*")
 _EMPTY = re.compile(

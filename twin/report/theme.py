@@ -38,6 +38,17 @@ SHARE_COLOURS: Mapping[str, str] = {
     "interference": "#8a6d3b",
     "useful": "#1d5c8a",
 }
+# What failures cost, in the ledger's colours where it has the same thing; neighbours in a bar
+# differ in lightness too.
+LOSS_COLOURS: Mapping[str, str] = {
+    "down": SHARE_COLOURS["down"],
+    "idled": "#e69f00",
+    "lost": "#7a1f1f",
+    "restart": "#44a0b5",
+    "slowed": SHARE_COLOURS["straggling"],
+}
+# Jobs on a map: the hues of Okabe and Ito; the last is for all others that were hit.
+JOB_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#8a6d3b")
 BUSY = "#3d7fb0"  # GPUs that jobs hold: close to useful, and not the same thing
 
 # One colour and one dash a run: the pair tells runs apart in greyscale too.
@@ -119,6 +130,10 @@ class Shape:
     values: float
     bins: int
     time_ticks: tuple[float, ...]
+
+    def letters(self, width: float) -> int:
+        """How many letters of its type stand side by side in a width. [px]"""
+        return int(width / (0.56 * self.font))
 
     def figure(self, height: float) -> Figure:
         """An empty figure of this width."""
@@ -208,9 +223,15 @@ def note(axes: Axes, text: str, shape: Shape) -> None:
 
 
 def legend(
-    axes: Axes, shape: Shape, entries: Iterable[tuple[str, str]], *, columns: int, up: float
+    axes: Axes,
+    shape: Shape,
+    entries: Iterable[tuple[str, str]],
+    *,
+    columns: int,
+    up: float,
+    left: float = 0.0,
 ) -> None:
-    """Colour patches with names, ``up`` pixels above the panel, from its left edge."""
+    """Colour patches with names, ``up`` pixels above the panel and ``left`` of its left edge."""
     from matplotlib.patches import Patch
 
     patches = [
@@ -223,7 +244,7 @@ def legend(
     axes.legend(
         handles=handles,
         loc="lower left",
-        bbox_to_anchor=(0, 1 + up / height),
+        bbox_to_anchor=(-left / (axes.bbox.width or 1.0), 1 + up / height),
         ncols=columns,
         fontsize=shape.font,
         columnspacing=1.2,
@@ -232,11 +253,15 @@ def legend(
     )
 
 
+def cut(text: str, length: int) -> str:
+    """As much of a name as fits, on one line."""
+    plain = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return plain if len(plain) <= length else plain[: max(length, 2) - 1] + "…"
+
+
 def run_name(index: int, name: str, length: int) -> str:
     """A run in a picture: its letter, and as much of its name as fits, on one line."""
-    plain = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name)
-    short = plain if len(plain) <= length else plain[: length - 1] + "…"
-    return f"{run_letter(index)}\N{NO-BREAK SPACE}\N{NO-BREAK SPACE}{short}"
+    return f"{run_letter(index)}\N{NO-BREAK SPACE}\N{NO-BREAK SPACE}{cut(name, length)}"
 
 
 @dataclass(frozen=True)

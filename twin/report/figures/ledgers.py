@@ -55,13 +55,13 @@ def ledgers(names: Sequence[str], shares: Sequence[Mapping[str, float]], shape: 
             if part * shape.width > 50:
                 axes.text(
                     left + part / 2, row + 0.78, percent(part), ha="center", va="baseline",
-                    fontsize=shape.font - 1, color=_on(colour),
+                    fontsize=shape.font - 1, color=on_colour(colour),
                 )  # fmt: skip
             left += part
     return figure
 
 
-def _on(colour: str) -> str:
+def on_colour(colour: str) -> str:
     """The ink that reads on a colour, by its luma."""
     red, green, blue = to_rgb(colour)
     return INK if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else PAPER
