@@ -6,7 +6,14 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from twin.report.numbers import is_fraction
-from twin.tables import GPU_TIME_SHARES, HEADLINES, Headline, look_up
+from twin.tables import (
+    GPU_TIME_SHARES,
+    HEADLINES,
+    INCIDENT_COSTS,
+    Headline,
+    failures,
+    look_up,
+)
 from twin.units import format_duration, format_si
 
 if TYPE_CHECKING:
@@ -64,7 +71,7 @@ def run_lines(results: Results) -> list[str]:
         lines.append(f"  {plural(intake['skipped_rows'], 'bad row')} of the trace left out")
     for cause, dropped in intake["dropped"].items():
         lines.append(f"  {plural(dropped, 'job')} left out: {cause}")
-    if "reliability" in summary:
+    if failures(summary) is not None:
         lines += ["", "what failed", *_reliability_lines(summary)]
     engine = summary["engine"]
     speed = engine["events"] / engine["wall_s"] if engine["wall_s"] else 0.0
@@ -86,6 +93,17 @@ def _reliability_lines(summary: dict[str, Any]) -> Iterator[str]:
         if headline.key.startswith("reliability."):
             value = look_up(summary, headline.key)
             yield f"  {headline.label:<32} {headline_text(headline, value)}"
+    causes = [
+        (sum(row[cost.column] for cost in INCIDENT_COSTS), row["component"])
+        for row in seen["by_component"]
+    ]
+    if causes and causes[0][0] > 0:
+        gpu_s, name = causes[0]
+        share = gpu_s / sum(each for each, _ in causes)
+        yield (
+            f"  {'dearest cause':<32} {name}: {gpu_s / 3600:,.0f} GPU-hours, "
+            f"{100 * share:.0f} % of what failures cost"
+        )
 
 
 def comparison_lines(runs: Sequence[Results], labels: Sequence[str]) -> list[str]:
@@ -111,12 +129,12 @@ def comparison_lines(runs: Sequence[Results], labels: Sequence[str]) -> list[str
     return columns(rows)
 
 
-def columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows of cells as lines: the first column to the left, the others to the right."""
+def columns(rows: Sequence[Sequence[str]], *, left: int = 1) -> list[str]:
+    """Rows of cells as lines: the first columns to the left, the others to the right."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return [
         "  ".join(
-            f"{cell:<{width}}" if i == 0 else f"{cell:>{width}}"
+            f"{cell:<{width}}" if i < left else f"{cell:>{width}}"
             for i, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in rows
