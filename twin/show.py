@@ -1,4 +1,4 @@
-"""A site as text: its halls, its power tree, its network and its bill of materials."""
+"""A site as text: halls, power tree, network, bill of materials, and what is to fail."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from twin.build import build_site, node_type
+from twin.build import build_site, build_workload, node_type
 from twin.catalog import parts
-from twin.console import plural
+from twin.console import columns, plural
 from twin.errors import DomainError
 from twin.site.layout import Site
 from twin.site.topology import FatTree, fat_tree
-from twin.units import format_si
+from twin.units import format_duration, format_si
 
 if TYPE_CHECKING:
+    from twin.failures.hazard import Hazard
+    from twin.failures.model import FailureModel, FaultClass
     from twin.scenario.schema import Scenario
     from twin.scenario.site import Pool as AskedPool
 
@@ -46,6 +48,8 @@ def show(scenario: Scenario) -> str:
         ("Network of the compute fabric", draw(network_tree(site, bought)) if bought else listed),
         ("Bill of materials", bill(bought) if bought else listed),
     ]
+    if scenario.failures is not None:
+        sections.append(("Failures to expect", to_fail(scenario, site)))
     return "\n\n".join(f"{title}\n{'-' * len(title)}\n{text}" for title, text in sections)
 
 
@@ -204,3 +208,72 @@ def _matching_switch(node: parts.NodeType) -> str | None:
         if switch.kind == "infiniband" and switch.port_bytes_per_s == node.nic_bytes_per_s:
             return name
     return None
+
+
+_YEAR_S = 365 * 86400.0
+
+
+def to_fail(scenario: Scenario, site: Site) -> str:
+    """Classes of parts with their failures a year, and how often the largest job is to stop.
+
+    Raises
+    ------
+    InputError
+        If the jobs or the recorded incidents cannot be read.
+    """
+    from twin.failures.asked import failure_model
+    from twin.failures.hazard import Hazard
+    from twin.failures.stream import with_alarms
+    from twin.site.domains import Domains
+
+    model, domains = failure_model(scenario.failures), Domains(site)
+    rows = [["class", "of", "effect", "parts", "one fails every", "failures a year"]]
+    for cls in with_alarms(model.classes):
+        each_s = _life_s(cls, model)
+        parts = "" if cls.of == "job" else f"{domains.units(cls.of) * cls.per:,}"
+        a_year = "" if cls.of == "job" else _rate(domains.units(cls.of) * cls.per / each_s)
+        of = f"each running {cls.job_scale}" if cls.of == "job" else cls.of
+        rows.append(
+            [cls.name, of, cls.effect.replace("_", "-"), parts, format_duration(each_s), a_year]
+        )
+    for work in model.maintenance:
+        units = domains.units(work.of)
+        every = format_duration(work.every_s)
+        rows.append(
+            [work.name, work.of, "planned", f"{units:,}", every, _rate(units / work.every_s)]
+        )
+    lines = columns(rows, left=3) if len(rows) > 1 else []
+    if model.incidents:
+        lines.append(f"and {plural(len(model.incidents), 'incident')} with a date")
+    return "\n".join([*lines, "", _largest(scenario, site, Hazard(model, domains))])
+
+
+def _life_s(cls: FaultClass, model: FailureModel) -> float:
+    """Mean life of a part at the rates of the scenario, of lemons as of any. [s]"""
+    rate = model.rate_factor * cls.rate_factor
+    if cls.of in ("gpu", "node") and model.lemons is not None:
+        rate *= model.lemons.mean
+    return cls.life.mean / rate if rate > 0 else float("inf")
+
+
+def _rate(per_s: float) -> str:
+    """Failures a year."""
+    a_year = per_s * _YEAR_S
+    return f"{a_year:,.0f}" if a_year >= 10 else f"{a_year:.2g}"
+
+
+def _largest(scenario: Scenario, site: Site, hazard: Hazard) -> str:
+    """How often the largest job of the workload is to be interrupted, by the nominal rates."""
+    jobs = build_workload(scenario, site).jobs
+    fits = {pool.name: pool.gpus for pool in site.pools}
+    for _, job in jobs.sort_values("gpus", ascending=False, kind="stable").iterrows():
+        gpus = int(job["gpus"])
+        pools = [job["pool"]] if job["pool"] else list(fits)
+        pool = next((name for name in pools if fits[name] >= gpus), None)
+        if pool is not None:
+            often = format_duration(hazard.of_pool(pool, gpus))
+            what = f"The largest job, {job['job_id']} on {plural(gpus, 'GPU')} of pool {pool}, is"
+            if often == "-":
+                return f"{what} stopped by nothing but what is planned or has a date."
+            return f"{what} expected to be stopped every {often} (MTTI), planned work left aside."
+    return "No job of the workload fits."
