@@ -122,8 +122,9 @@ class FaultStream:
         fails_s = max(now_s + life_s, nextafter(now_s, inf))
         if fails_s <= self._horizon_s:
             heappush(self._later, (fails_s, index, part, turn, FAULT))
-            if cls.recall and uniform(self._warned[index], part, turn) < cls.recall:
-                warned_s = max(fails_s - cls.lead_s, now_s)
+        if cls.recall and uniform(self._warned[index], part, turn) < cls.recall:
+            warned_s = max(fails_s - cls.lead_s, now_s)
+            if warned_s <= self._horizon_s:
                 heappush(self._later, (warned_s, index, part, turn, WARNING))
 
     def _first_lives(self) -> Iterator[Event]:
@@ -135,17 +136,18 @@ class FaultStream:
         for index, cls in enumerate(self.classes):
             life_s = self._lives(index, cls)
             failing = np.flatnonzero(life_s <= self._horizon_s)
-            life_s = life_s[failing]
-            times.append(life_s)
+            times.append(life_s[failing])
             parts.append(failing)
-            which.append(np.full(len(failing), index, np.int8))
+            which.append(np.full(len(failing), index, np.int16))
             what.append(np.full(len(failing), FAULT, np.int8))
             if cls.recall:
-                seen = uniforms(self._warned[index], len(failing) and int(failing[-1]) + 1)
-                warned = np.flatnonzero(seen[failing] < cls.recall)
-                times.append(np.maximum(life_s[warned] - cls.lead_s, 0.0))
-                parts.append(failing[warned])
-                which.append(np.full(len(warned), index, np.int8))
+                warned_s = np.maximum(life_s - cls.lead_s, 0.0)
+                warned = np.flatnonzero(warned_s <= self._horizon_s)
+                seen = uniforms(self._warned[index], len(life_s))
+                warned = warned[seen[warned] < cls.recall]
+                times.append(warned_s[warned])
+                parts.append(warned)
+                which.append(np.full(len(warned), index, np.int16))
                 what.append(np.full(len(warned), WARNING, np.int8))
         if not times:
             return

@@ -111,7 +111,8 @@ class Faults:
         self._classes = list(self.stream.classes)
         self._marks = [key(seed, f"failures/{c.name}/marks") for c in self.stream.classes]
         self._codes = [self._incidents.component_code(c.name) for c in self.stream.classes]
-        self._broken: set[tuple[int, int]] = set()  # parts that are not in service
+        # Warned of and heeded, by class, part and turn, until the time at which they would happen.
+        self._foreseen: dict[tuple[int, int, int], Fault] = {}
         # Parts that would have failed while they were switched off: they live anew from then on.
         self._asleep: dict[int, list[tuple[int, int, int]]] = {}
         self._history: dict[int, list[float]] = {}
@@ -144,6 +145,8 @@ class Faults:
             _, index, part, turn, what = stream.pop()
             if what == WARNING:
                 self._warned(index, part, turn, now_s)
+            elif fault := self._foreseen.pop((index, part, turn), None):
+                self._came_to_pass(fault, now_s)
             else:
                 self._fails(index, part, turn, now_s)
         self._plan()
@@ -414,8 +417,19 @@ class Faults:
         if not self._heeds_warnings or (node >= 0 and self._is_off(cls, node, part)):
             return
         fault = self._begin(index, part, turn, now_s)
+        self._foreseen[index, part, turn] = fault
         self._incidents.kind[fault.incident] = MAINTENANCE
         self._evict(fault, now_s)
+
+    def _came_to_pass(self, fault: Fault, now_s: float) -> None:
+        """What was foreseen would happen now, and does if jobs have yet to leave the part."""
+        if not fault.leaving:
+            return
+        for row, (job, nodes) in sorted(self._residents(fault.nodes).items()):
+            life = self._training.lives[row]
+            if self._training.interrupt(life, fault.incident, nodes, fault.level, now_s):
+                fault.jobs.append(job)
+        self._recovery.found(fault.jobs, fault.incident, now_s)
 
     # -- repair
 
@@ -472,6 +486,8 @@ class Faults:
             return
         else:
             self._back_in_service(fault.nodes, fault.incident)
+            if self._model.mends_lemons and not unmended:
+                self._mend_lemon(fault)
         self._incidents.well(fault.incident, now_s)
         if fault.renews:
             self._renew(fault, now_s, unmended)
@@ -481,11 +497,15 @@ class Faults:
         if unmended and recurs is not None:
             after_s = max(self._draw(fault, _RECURS, recurs), nextafter(0, 1))
         before_s = self.stream.next_s()
-            if self._model.mends_lemons and not unmended:
-                self._mend_lemon(fault)
         self.stream.renew(fault.index, fault.part, fault.turn + 1, now_s, after_s)
         if self.stream.next_s() < before_s:
             self._plan()
+
+    def _mend_lemon(self, fault: Fault) -> None:
+        """A node whose part was repaired fails no more often than others, if it ever did."""
+        node = self.stream.node_of(fault.cls, fault.part) if fault.renews else -1
+        if node >= 0:
+            self.stream.multiplier[node] = min(self.stream.multiplier[node], 1.0)
 
     def _retired(self, fault: Fault, now_s: float) -> bool:
         if not self._retires or len(fault.nodes) != 1:
@@ -501,12 +521,6 @@ class Faults:
             for index, part, turn in self._asleep.pop(node, ()):
                 self.stream.renew(index, part, turn, self._clock._now)
         if self.stream.next_s() < before_s:
-    def _mend_lemon(self, fault: Fault) -> None:
-        """A node whose part was repaired fails no more often than others, if it ever did."""
-        node = self.stream.node_of(fault.cls, fault.part) if fault.renews else -1
-        if node >= 0:
-            self.stream.multiplier[node] = min(self.stream.multiplier[node], 1.0)
-
             self._plan()
         self._cluster.nodes_changed(node for node, _ in nodes)
         self._recovery.nodes_came = True
