@@ -127,6 +127,16 @@ def test_a_replica_that_joins_is_hit_itself():
     assert "lost" not in case.spent()
 
 
+def test_a_job_that_ends_while_a_replica_joins():
+    """100 s of work are left at 310, and take 133 1/3 s; node 4 would join from 440 to 460."""
+    away = [down(300, 3), down(300, 4, 140)]
+    case = run(hall(5), jobs((0, 400, 8)), incidents=away, recovery=Replicas(stall_s=10),
+               levels=(), horizon_s=1000)  # fmt: skip
+    assert case.end() == approx(310 + 100 / 0.75)
+    assert case.nodes_at(0, 441) == [0, 1, 2, 4]
+    assert case.spent()["restart"] == approx(10 * 6 + 2 * (case.end() - 440))
+
+
 def test_the_last_replica_begins_again_from_what_is_saved():
     case = run(hall(3), jobs((0, 1000, 2)), incidents=[down(300, 0)], recovery=Replicas())
     assert case.spent() == {"useful": 2000, "lost": 160, "restart": 46, "checkpoint": 180}

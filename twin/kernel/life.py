@@ -188,7 +188,7 @@ class Life:
         self.lost_nodes.clear()
         self.standby.clear()
         self.phase = AWAY
-        self.event = None
+        self.event = self.rejoining = None
 
     def promote_standbys(self) -> None:
         """Standbys take the places of lost nodes, so fewer stand by."""
