@@ -49,8 +49,8 @@ class Training:
         Parts that work and are not well.
     on_idle, on_shrunk, on_end, on_left : callable
         Called with a job that stands still and is known to, that begins to run without some of its
-        replicas, that is over; and with (why, node, time) when a job has left a node that it was
-        asked to leave.
+        replicas, that is over; and with (why, time) when a job has left a node that it was asked
+        to leave.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Training:
         self.on_idle: Callable[[Life, float], None]
         self.on_shrunk: Callable[[Life], None]
         self.on_end: Callable[[Life], None]
-        self.on_left: Callable[[object, int, float], None]
+        self.on_left: Callable[[object, float], None]
         self._checkpoint = checkpoint
         self._storage_faults = 0
         self._rate_factor = rate_factor
@@ -94,7 +94,7 @@ class Training:
         life = self.lives.get(job.row)
         if life is None:
             saves = job.job_kind in self.model.kinds
-            levels = self.model.levels_of(job.gpus, len(job.held)) if saves else ()
+            levels = self.model.levels_of(job.gpus, _gang_nodes(job)) if saves else ()
             life = self.lives[job.row] = Life(job, Progress(job.run_s, levels))
             self._recorder.start_s[job.row] = now_s
         life.since_s = now_s
@@ -131,7 +131,7 @@ class Training:
         if level >= 0:
             fixed_s += levels[level].read_s
             if level == len(levels) - 1:
-                node_bytes = model.state_bytes_per_gpu * life.job.gpus / len(life.job.held)
+                node_bytes = model.state_bytes_per_gpu * life.job.gpus / life.gang_nodes
         reads = level >= 0 and level == len(levels) - 1
         self.restarts.begin(life, now_s, fixed_s, node_bytes, reads)
 
@@ -221,7 +221,7 @@ class Training:
         life.hit.clear()
         life.phase = RESTARTING
         life.progress.forget_stall()
-        self.restarts.begin(life, now_s, stall_s, 0.0)
+        life.event = self._clock.call_at(now_s + stall_s, COMPLETIONS, self._started, life)
 
     def rescale(self, life: Life, scale: float, now_s: float) -> None:
         """A running job has another share of its gang at work."""
@@ -263,15 +263,15 @@ class Training:
     def release(self, life: Life, now_s: float) -> None:
         """Give back all that it holds."""
         job = life.job
-        left = list(life.leaving.items())
+        left = [why for whys in life.leaving.values() for why in whys]
         for row in life.allocations.values():
             self._recorder.release(row, now_s)
         life.leave_all()
         self.accounts.count(life, 0)
         self._cluster.end(job, now_s)
         job.held = {}
-        for node, why in left:
-            self.on_left(why, node, now_s)
+        for why in left:
+            self.on_left(why, now_s)
 
     # -- interruption
 
@@ -299,23 +299,29 @@ class Training:
             self.accounts.settle(life, now_s)
             self.drop(life, nodes, now_s)
             return False
-        life.hits += 1
-        self.stop(life, now_s)
+        # What it idled of this job before is counted already; now it is less.
+        counted = life.busy_gpus if incident in life.troubled else 0
+        self._stop_for(life, incident, now_s)
         life.known = False
-        life.incident = incident
         life.hit.add(level)
+        leaving = [node for node in life.leaving if node not in nodes]
+        self.drop(life, [*nodes, *leaving], now_s)
+        self.incidents.gpus_idled[incident] += life.busy_gpus - counted
+        return True
+
+    def _stop_for(self, life: Life, incident: int, now_s: float) -> None:
+        """Bring it to a standstill because of an incident."""
+        self.stop(life, now_s)
+        life.hits += 1
+        life.incident = incident
         self.incidents.hit(incident, life.job.row)
         self.incidents.trouble(incident)
         life.troubled.append(incident)
-        leaving = [node for node in life.leaving if node not in nodes]
-        self.drop(life, [*nodes, *leaving], now_s)
-        self.incidents.gpus_idled[incident] += life.busy_gpus
-        return True
 
     def drop(self, life: Life, nodes: Sequence[int], now_s: float) -> None:
         """It holds these nodes no longer."""
         job, lost_gpus = life.job, 0
-        left = []
+        left: list[object] = []
         for node in nodes:
             lost_gpus += job.held[node].bit_count()
             if node not in life.standby:
@@ -323,13 +329,12 @@ class Training:
             self._recorder.release(life.allocations.pop(node), now_s)
             self._cluster.drop(job, node)
             life.standby.discard(node)
-            if node in life.leaving:
-                left.append((life.leaving.pop(node), node))
+            left += life.leaving.pop(node, ())
         if lost_gpus:
             self.accounts.count(life, life.held_gpus - lost_gpus)
             life.promote_standbys()
-        for why, node in left:
-            self.on_left(why, node, now_s)
+        for why in left:
+            self.on_left(why, now_s)
 
     def add(self, life: Life, nodes: Sequence[int], now_s: float) -> None:
         """It is given these nodes, whole, or what it asked for of its only one."""
@@ -342,28 +347,25 @@ class Training:
         life.standby.update(nodes[len(nodes) - stand_by :] if stand_by > 0 else ())
         self.defects.spoil(life, nodes, now_s)
 
-    def leave(self, life: Life, node: int, why: object, incident: int, now_s: float) -> None:
-        """Ask a job to leave a node that still works: it saves first, if it can."""
-        if node in life.leaving:
+    def leave(
+        self, life: Life, nodes: Sequence[int], why: object, incident: int, now_s: float
+    ) -> None:
+        """Ask a job to leave nodes that still work: it saves first, if it has work to save."""
+        for node in nodes:
+            life.leaving.setdefault(node, []).append(why)
+        if life.phase == SAVING:
             return
-        life.leaving[node] = why
-        if node in life.standby or life.phase not in (RUNNING, STARTING):
-            if life.phase != SAVING:
-                if life.phase == RESTARTING:
-                    self.interrupt(life, incident, (), "node", now_s)
-                    self.on_idle(life, now_s)
-                else:
-                    self.accounts.settle(life, now_s)
-                    self.drop(life, [node], now_s)
-            return
-        saves = life.phase == RUNNING and bool(life.progress.levels)
-        life.hits += 1
-        self.incidents.hit(incident, life.job.row)
-        self.incidents.trouble(incident)
-        life.troubled.append(incident)
-        life.incident = incident
-        self.stop(life, now_s)
-        self.save_first(life, life.progress.levels[-1].write_s if saves else 0.0, now_s)
+        standing_by = life.standby.issuperset(nodes)
+        if life.phase in (RUNNING, STARTING) and not standing_by:
+            saves = life.phase == RUNNING and bool(life.progress.levels)
+            self._stop_for(life, incident, now_s)
+            self.save_first(life, life.progress.levels[-1].write_s if saves else 0.0, now_s)
+        elif life.phase == RESTARTING and not standing_by:
+            self.interrupt(life, incident, (), "node", now_s)
+            self.on_idle(life, now_s)
+        else:
+            self.accounts.settle(life, now_s)
+            self.drop(life, nodes, now_s)
 
     def save_first(self, life: Life, write_s: float, now_s: float) -> None:
         """A job at a standstill writes a checkpoint; then it is asked how it goes on."""
@@ -417,3 +419,11 @@ class Training:
         if life.event is event:
             life.event = None
             self.on_idle(life, self._clock._now)
+
+
+def _gang_nodes(job: Job) -> int:
+    """Nodes that a job was given, without those that stand by: whole ones, if there are any."""
+    standby_gpus = job.shape.standby_gpus
+    return len(job.held) - (
+        standby_gpus // job.gpus_on(next(iter(job.held))) if standby_gpus else 0
+    )
