@@ -264,7 +264,7 @@ NEVER_FAILS = (
     "Starting a job takes no time, and nothing is preempted.",
 )
 FAILS = (
-    "Only what the failure classes name fails; parts of nodes that are down or switched off do not.",
+    "Only what the failure classes name fails, and no part of a node that is out of service.",
     "A job runs at its nominal speed but for the slow parts and links that the scenario lets fail.",
     "A node that a fault takes is repaired as a whole; jobs use no part of it meanwhile.",
     "Schedulers expect a node back after the median of its repair, and a job by its nominal speed.",
