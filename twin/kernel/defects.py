@@ -47,7 +47,7 @@ class Defects:
     def slow_job(self, life: Life) -> None:
         """Find the speed that a job has with the GPUs that it computes on, and because of what."""
         life.speed, life.slow_incident = _worst(life, self._slow)
-        alone = len(life.job.held) - len(life.standby) < 2
+        alone = life.gang_nodes < 2
         life.comm, life.link_incident = _WELL if alone else _worst(life, self._degraded)
 
     def spoil(self, life: Life, nodes: Iterable[int], now_s: float) -> None:

@@ -14,11 +14,13 @@ from twin.failures.model import FailureModel, FaultClass, Incident, Maintenance,
 from twin.failures.stream import WARNING, FaultStream
 from twin.kernel.clock import COMPLETIONS, FAILURES, Clock
 from twin.kernel.cluster import Cluster
+from twin.kernel.fault import Fault
 from twin.kernel.incidents import DEGRADED, FAIL_STOP, MAINTENANCE, SILENT, SLOW
 from twin.kernel.job import Job
 from twin.kernel.life import IDLED
 from twin.kernel.outages import Outages
 from twin.kernel.recovery import RecoveryActs
+from twin.kernel.spares import Spares
 from twin.kernel.training import Training
 from twin.policies.base import RetirementPolicy
 from twin.policies.retirements.never import Never
@@ -37,43 +39,6 @@ _IDLE, _COMMON, _WRONG, _WHICH, _DETECTION, _RECURS, _STAGES = 0, 1, 2, 3, 4, 7,
 _PURPOSES = 64
 _NEVER = Constant(0.0)  # the law of what is planned: never asked
 _SHOWS_AGAIN_S = 600.0  # when a fault whose unit was not pulled does, if its class does not say
-
-
-class Fault:
-    """One fault of one part, from its beginning until the part is back in service."""
-
-    __slots__ = (
-        "cls",
-        "incident",
-        "index",
-        "jobs",
-        "lasts_s",
-        "leaving",
-        "level",
-        "nodes",
-        "part",
-        "planned",
-        "renews",
-        "sick",
-        "stage",
-        "turn",
-    )
-
-    def __init__(self, index: int, cls: FaultClass, part: int, turn: int, lasts_s: float) -> None:
-        self.index = index
-        self.cls = cls
-        self.part = part
-        self.turn = turn
-        self.lasts_s = lasts_s  # where it was said beforehand; otherwise -1
-        self.incident = -1
-        self.level = ""  # of what it takes
-        self.sick: list[tuple[int, int]] = []  # nodes, and the GPUs of each, that are not well
-        self.nodes: list[tuple[int, int]] = []  # and those that the repair takes
-        self.jobs: list[Job] = []
-        self.leaving = 0  # nodes that jobs have yet to leave
-        self.planned = False
-        self.renews = lasts_s < 0  # whether the part begins another life when it is mended
-        self.stage = 0
 
 
 class Faults:
@@ -121,13 +86,12 @@ class Faults:
         self._for_crew: deque[Fault] = deque()
         self.repairing = 0
         self._next: Event | None = None
-        self._targets = self._set_spares_aside()
+        self._spares = Spares(cluster, domains)
         training.on_left = self._left
         for planned in model.incidents:
             clock.call_at(planned.at_s, FAILURES, self._dated, planned)
         for maintenance in model.maintenance:
-            begins_s = max(maintenance.first_s - maintenance.notice_s, 0.0)
-            clock.call_at(begins_s, FAILURES, self._maintain, (maintenance, 0, 0))
+            self._announce(maintenance, 0, 0)
         self._plan()
 
     # -- failures, as they come
@@ -290,25 +254,22 @@ class Faults:
         self._close(fault, now_s)
         self._ask_to_leave(fault, now_s)
 
-    def _close(self, fault: Fault, now_s: float) -> None:
-        """No job may start there any more."""
+    def _close(self, fault: Fault, due_s: float) -> None:
+        """No job may start there any more; the work on it is due at a time."""
         fault.planned = True
         self.outages.begin(fault.incident, fault.nodes)
         self._incidents.trouble(fault.incident)
-        self._expect_back(fault, now_s)
+        self._expect_back(fault, due_s)
         self._cluster.nodes_changed(node for node, _ in fault.nodes)
 
     def _ask_to_leave(self, fault: Fault, now_s: float) -> None:
         fault.leaving = 1  # until all have been asked
         for row, (_, nodes) in sorted(self._residents(fault.nodes).items()):
-            for node in nodes:
-                life = self._training.lives.get(row)
-                if life is not None and node in life.job.held and node not in life.leaving:
-                    fault.leaving += 1
-                    self._training.leave(life, node, fault, fault.incident, now_s)
-        self._left(fault, -1, now_s)
+            fault.leaving += len(nodes)
+            self._training.leave(self._training.lives[row], nodes, fault, fault.incident, now_s)
+        self._left(fault, now_s)
 
-    def _left(self, fault: object, node: int, now_s: float) -> None:
+    def _left(self, fault: object, now_s: float) -> None:
         """A job has left a node that it was asked to leave."""
         assert isinstance(fault, Fault)
         fault.leaving -= 1
@@ -517,47 +478,13 @@ class Faults:
         before_s = self.stream.next_s()
         for node, mask in self.outages.end(incident, nodes):
             self._fleet.mend(node, mask)
-            self._refill(node)
+            self._spares.refill(node)
             for index, part, turn in self._asleep.pop(node, ()):
                 self.stream.renew(index, part, turn, self._clock._now)
         if self.stream.next_s() < before_s:
             self._plan()
         self._cluster.nodes_changed(node for node, _ in nodes)
         self._recovery.nodes_came = True
-
-    # -- spares
-
-    def _set_spares_aside(self) -> dict[tuple[int, int], int]:
-        """Hold back the last nodes of each unit; how many each unit should have."""
-        targets: dict[tuple[int, int], int] = {}
-        for p, pool in enumerate(self._fleet.site.pools):
-            if not pool.spares:
-                continue
-            nodes = self._fleet.site.pool_nodes(p)
-            for node in reversed(nodes):
-                at_unit = self._spare_unit(node)
-                if targets.setdefault(at_unit, 0) < pool.spares:
-                    targets[at_unit] += 1
-                    self._fleet.set_aside(node)
-        self._cluster.changed()
-        return targets
-
-    def _spare_unit(self, node: int) -> tuple[int, int]:
-        p = self._fleet.node_pool[node]
-        per = self._fleet.site.pools[p].spares_per
-        return p, 0 if per == "pool" else int(self._domains.unit_of(per)[node])
-
-    def _refill(self, node: int) -> None:
-        """A node that is back becomes a spare, where there are fewer than there should be."""
-        if not self._targets:
-            return
-        at_unit = self._spare_unit(node)
-        target = self._targets.get(at_unit, 0)
-        if not target or self._fleet.free_mask[node] != self._whole(node):
-            return
-        have = sum(self._spare_unit(v) == at_unit for v in self._fleet.spare_nodes)
-        if have < target:
-            self._fleet.set_aside(node)
 
     # -- what is planned
 
@@ -582,17 +509,20 @@ class Faults:
         """Planned work on the next units of its round: no job may start there from now on."""
         plan, round_, first = event._value
         now_s, units = self._clock._now, self._domains.units(plan.of)
+        due_s = max(_due_s(plan, round_, first), now_s)
         for unit in range(first, min(first + plan.at_once, units)):
             fault = self._begin(self._index_of(plan), unit, 0, now_s, plan.lasts_s)
-            self._close(fault, now_s)
-            self._clock.call_at(now_s + plan.notice_s, FAILURES, self._notice_over, fault)
+            self._close(fault, due_s)
+            self._clock.call_at(due_s, FAILURES, self._notice_over, fault)
         first += plan.at_once
         if first >= units:
             first, round_ = 0, round_ + 1
-        start_s = plan.first_s + round_ * plan.every_s + first // plan.at_once * plan.lasts_s
-        self._clock.call_at(
-            max(start_s - plan.notice_s, now_s), FAILURES, self._maintain, (plan, round_, first)
-        )
+        self._announce(plan, round_, first)
+
+    def _announce(self, plan: Maintenance, round_: int, first: int) -> None:
+        """Give notice of the work on the units from ``first`` on, in time."""
+        told_s = max(_due_s(plan, round_, first) - plan.notice_s, self._clock._now)
+        self._clock.call_at(told_s, FAILURES, self._maintain, (plan, round_, first))
 
     def _notice_over(self, event: Event) -> None:
         self._ask_to_leave(event._value, self._clock._now)
@@ -616,6 +546,11 @@ class Faults:
             self._codes.append(self._incidents.component_code(cls.name))
             self._marks.append(0)
         return self._classes.index(cls)
+
+
+def _due_s(plan: Maintenance, round_: int, first: int) -> float:
+    """When planned work on the units from ``first`` on is due, in a round of it."""
+    return plan.first_s + round_ * plan.every_s + first // plan.at_once * plan.lasts_s
 
 
 def _typical_s(law: Distribution) -> float:
