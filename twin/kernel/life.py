@@ -66,8 +66,8 @@ class Life:
     clean_s : float
         Work that was saved before it became corrupt without anybody knowing; ``inf`` if it is not
         corrupt. [s]
-    leaving : dict of int to object
-        Nodes that it leaves once it has saved, and why.
+    leaving : dict of int to list of object
+        Nodes that it leaves once it has saved, and why: all who wait for that.
     lost_nodes : list of int
         Nodes that it lost and that nothing has taken the place of.
     troubled : list of int
@@ -140,7 +140,7 @@ class Life:
         self.whole_gpus = 0
         self.held_gpus = self.busy_gpus = self.surplus_gpus = self.standby_gpus = 0
         self.standby: set[int] = set()
-        self.leaving: dict[int, object] = {}
+        self.leaving: dict[int, list[object]] = {}
         self.lost_nodes: list[int] = []
         self.troubled: list[int] = []
         self.scale = self.speed = self.comm = 1.0
@@ -162,6 +162,11 @@ class Life:
     def pace(self) -> float:
         """Work done in a second of computing."""
         return self.scale * self.speed * self.comm
+
+    @property
+    def gang_nodes(self) -> int:
+        """Nodes that it holds and that do not stand by."""
+        return len(self.job.held) - len(self.standby)
 
     @property
     def missing_gpus(self) -> int:

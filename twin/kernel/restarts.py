@@ -52,18 +52,17 @@ class Restarts:
 
         ``reads``: it needs the storage, however little it reads.
         """
-        life.restart = fixed_s, node_bytes, len(life.job.held), life.job.gpus
+        life.restart = fixed_s, node_bytes, life.gang_nodes, life.job.gpus
         life.reads_storage = reads
-        if self._admitted_gpus and self._admitted_gpus + life.job.gpus > self._admit_gpus:
-            life.station = _WAITING
-            self._waiting.append(life)
-        else:
-            self._admit(life, now_s)
+        life.station = _WAITING
+        self._waiting.append(life)
+        self._let_in(now_s)
 
     def leave(self, life: Life, now_s: float) -> None:
         """A job that is beginning again is interrupted once more."""
         if life.station == _WAITING:
             self._waiting.remove(life)
+            self._let_in(now_s)  # it may have stood in the way of smaller ones
         elif life.station:
             if life.station == _READING:
                 self._settle(now_s)
@@ -83,6 +82,9 @@ class Restarts:
 
     def _dismiss(self, life: Life, now_s: float) -> None:
         self._admitted_gpus -= life.restart[3]
+        self._let_in(now_s)
+
+    def _let_in(self, now_s: float) -> None:
         while self._waiting:
             gpus = self._waiting[0].restart[3]
             if self._admitted_gpus and self._admitted_gpus + gpus > self._admit_gpus:
