@@ -28,6 +28,12 @@ def test_a_peer_outlives_a_node():
     assert case.spent() == {"useful": 4000, "lost": 128, "restart": 100, "checkpoint": 4 * 48}
 
 
+def test_a_gang_that_is_given_back_leaves_its_peers_behind():
+    """Who waits in the queue has no process left that could hold a copy: the storage's it is."""
+    case = run(SITE, ONE, incidents=[down(450, 1)], levels=LEVELS)
+    assert case.spent() == {"useful": 4000, "lost": 528, "restart": 200, "checkpoint": 4 * 50}
+
+
 def test_a_peer_outlives_a_crash():
     crash = FaultClass("crash", "job", Constant(450), ())
     case = run(SITE, jobs((0, 800, 4)), classes=[crash], levels=LEVELS)
@@ -211,3 +217,12 @@ def test_two_causes_of_corruption_on_one_node():
     # 460 s of work by 500, 200 of it clean; at 640 the job is elsewhere and clean.
     assert case.incidents["lost_gpu_s"].tolist() == [0, 260 * 4]
     assert case.end() == 523 + 800 + 70
+
+
+def test_a_dated_corruption_is_found_when_it_is_over():
+    """From 250 to 640, as above; the node is back at once, and the job keeps it."""
+    lie = down(250, 1, 390, effect="silent")
+    case = run(hall(4), ONE, incidents=[lie], recovery=Replace())
+    assert case.end() == 663 + 800 + 70
+    assert case.cost() == {"lost": 390 * 4, "restart": 92}
+    assert case.incidents["kind"].tolist() == ["silent"]

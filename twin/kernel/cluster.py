@@ -277,6 +277,17 @@ class ReadyTimes:
             )
         return HeadReservation(row, shadow_s, needs, cluster)
 
+    def _in_service(self, node: int) -> list[tuple[float, int]]:
+        """When GPUs of a node that is out of service, or to leave it, will be free again."""
+        fleet, down = self._fleet, self._fleet.down_mask[node]
+        up_s = fleet.expected_up_s(node)
+        ending = [(up_s, (down & ~fleet.leaving.get(node, 0)).bit_count())]
+        for job in self._residents[node]:
+            leaving = job.held[node] & down
+            ending.append((job.expected_end_s, (job.held[node] ^ leaving).bit_count()))
+            ending.append((max(job.expected_end_s, up_s), leaving.bit_count()))
+        return ending
+
     def _refresh(self) -> None:
         for job in self.moved.values():
             self.stale.update(job.held)
@@ -285,9 +296,8 @@ class ReadyTimes:
         for node in self.stale:
             column = [-inf] * (fleet.free_mask[node].bit_count() + 1)
             ending = [(job.expected_end_s, job.gpus_on(node)) for job in self._residents[node]]
-            down = fleet.down_mask[node] & ~fleet.leaving.get(node, 0)
-            if down:
-                ending.append((fleet.expected_up_s(node), down.bit_count()))
+            if fleet.down_mask[node]:
+                ending = self._in_service(node)
             ending.sort()
             for end_s, gpus in ending:
                 column += [end_s] * gpus

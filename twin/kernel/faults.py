@@ -501,6 +501,10 @@ class Faults:
             self._evict(fault, now_s)
         elif planned.effect == "no_storage":
             self._close_storage(fault, now_s)
+        elif planned.effect == "silent":
+            self._corrupt(fault, now_s)
+            fault.lasts_s = 0.0  # it is over when it is found
+            self._clock.call_at(now_s + planned.lasts_s, FAILURES, self._detected, fault)
         else:
             self._slow_down(fault, now_s)
             self._repair(fault, now_s)

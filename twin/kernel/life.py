@@ -62,7 +62,8 @@ class Life:
         Times that it was stopped while it ran or started, and faults in all, those that hit it
         while it was recovering included.
     hit : set of str
-        Levels of the faults since it last ran: what is saved must outlive them.
+        Levels of the faults since it last ran: what is saved must outlive them. ``gang``: it gave
+        all back.
     clean_s : float
         Work that was saved before it became corrupt without anybody knowing; ``inf`` if it is not
         corrupt. [s]

@@ -176,6 +176,7 @@ class RecoveryActs:
         """A job gives everything back and waits; what it has not saved is lost."""
         job, training = life.job, self._training
         training.accounts.settle(life, now_s)
+        life.hit.add("gang")  # copies in the memory or on the disks of its nodes are gone
         training.accounts.roll_back(life, now_s)
         self._forget(life)
         training.release(life, now_s)
@@ -260,7 +261,7 @@ class RecoveryActs:
         return found if len(found) == n else None
 
     def _free_nodes(self, life: Life, n: int) -> list[int]:
-        """Up to ``n`` wholly free nodes: those that it lost and that are back, then the lowest."""
+        """Up to ``n`` wholly free nodes: those that it lost and that are back, then the nearest."""
         fleet, first = self._cluster.fleet, self._cluster.fleet.first_node[life.pool]
         index, whole = fleet.index[life.pool], (1 << life.node_gpus) - 1
         found = dict.fromkeys(
@@ -268,8 +269,9 @@ class RecoveryActs:
             for node in life.lost_nodes
             if fleet.free_mask[node] == whole and fleet.node_pool[node] == life.pool
         )
-        lowest = index.lowest_wholly_free(min(n, index.wholly_free()))
-        found |= dict.fromkeys(first + node for node in lowest)
+        lost = next((v for v in life.lost_nodes if fleet.node_pool[v] == life.pool), first)
+        nearest = index.nearest_wholly_free(lost - first, n)
+        found |= dict.fromkeys(first + node for node in nearest)
         return list(found)[:n]
 
     def _take(self, life: Life, action: Restart, now_s: float) -> float:
