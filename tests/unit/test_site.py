@@ -80,6 +80,10 @@ def test_index_answers_as_a_scan_would(data):
     assert index.wholly_free() == len(whole)
     for wanted in {1, len(whole), len(whole) + 1}:
         assert index.lowest_wholly_free(wanted) == (whole[:wanted] if wanted <= len(whole) else [])
+    for node in {0, n // 2, n - 1}:
+        nearest = sorted(whole, key=lambda other: (abs(other - node), other))
+        for wanted in {1, 2, len(whole)}:
+            assert index.nearest_wholly_free(node, wanted) == nearest[:wanted]
 
 
 def test_fleet_refuses_to_give_a_gpu_twice_or_take_back_what_is_free():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 _SHIFT = 10
 _WORD = 1 << _SHIFT
@@ -104,3 +104,27 @@ class FreeIndex:
                 bits ^= bit
                 found.append((word << _SHIFT) + bit.bit_length() - 1)
         return found
+
+    def nearest_wholly_free(self, node: int, n: int) -> list[int]:
+        """Up to ``n`` wholly free nodes, those nearest in number to ``node`` first."""
+        if self.sizes[-1] < n:
+            n = self.sizes[-1]
+        here, words = node >> _SHIFT, self._words[-1]
+        found: list[int] = []
+        beyond = -1  # how far the words must be looked through
+        for word in sorted(_bits(self._occupied[-1]), key=lambda word: abs(word - here)):
+            if beyond >= 0 and abs(word - here) > beyond:
+                break
+            found += [(word << _SHIFT) + bit for bit in _bits(words[word])]
+            if beyond < 0 and len(found) >= n:
+                beyond = abs(word - here) + 1  # a node of the next may still be nearer
+        found.sort(key=lambda other: (abs(other - node), other))
+        return found[:n]
+
+
+def _bits(mask: int) -> Iterator[int]:
+    """Places of the bits that are set, lowest first."""
+    while mask:
+        low = mask & -mask
+        mask ^= low
+        yield low.bit_length() - 1
