@@ -1,10 +1,14 @@
 """Waiting jobs under failures by hand: places in the queue, and promises when nodes are away."""
 
+import numpy as np
 from recovery_case import LONG_S, down, fails, hall, jobs, repair, run, seed_of, seldom
 
 from twin.failures.model import Maintenance
+from twin.kernel.job import Job, JobDetails
+from twin.kernel.queue import Queue
 from twin.policies.recoveries.replace import Replace
 from twin.policies.retirements.too_often import TooOften
+from twin.policies.view import Shape
 from twin.site.layout import Pool, lay_out
 
 PLAIN = {"levels": (), "restart_s": 0.0}
@@ -23,7 +27,7 @@ def test_a_node_in_repair_is_waited_for():
 
 
 def test_what_fits_beside_the_head_may_run_on():
-    """Node 2 is in repair until 500; the head has two nodes at 490, and the rest is free to take."""
+    """Node 2 is in repair until 500; the head has two at 490, and the rest is free to take."""
     work = jobs((0, 490, 2), (10, 100, 4), (20, 2000, 2))
     case = run(hall(3), work, incidents=[down(0, 2, 500)], **EASY)
     # At 490 nodes 0 and 1 are free, and the head starts; the third waits for node 2.
@@ -117,6 +121,26 @@ def test_requeued_jobs_keep_their_order():
     away += [down(350, 4, LONG_S), down(350, 5, LONG_S)]
     case = run(hall(6), work, incidents=away, horizon_s=5000, **PLAIN)
     assert case.jobs["end_s"].tolist() == [1400, 1400, 2400, 2400, 3400, 3400]
+
+
+def test_jobs_that_come_back_in_any_order_stand_in_theirs():
+    """A thousand jobs leave and come back at random: the queue is as if it were sorted anew."""
+    shape = Shape(0, 2, (0,))
+    queue = Queue([shape], np.zeros(40, np.int32))
+    all_jobs = [Job(row, row, 10.0, 10.0, shape, JobDetails({})) for row in range(40)]
+    for job in all_jobs:
+        queue.append(job)
+    waiting, away = list(range(40)), []
+    rng = np.random.default_rng(1)
+    for _ in range(1000):
+        if waiting and (not away or rng.random() < 0.5):
+            away.append(waiting.pop(rng.integers(len(waiting))))
+            queue.remove(all_jobs[away[-1]])
+        else:
+            row = away.pop(rng.integers(len(away)))
+            waiting = sorted([*waiting, row])
+            queue.put_back(all_jobs[row])
+        assert [job.row for job in queue] == waiting
 
 
 def test_a_job_waits_for_a_pool_in_repair_and_not_for_another():

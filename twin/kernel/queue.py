@@ -107,6 +107,7 @@ class Queue:
         self._last_row = -1
         self.head: Job | None = None
         self._tail: Job | None = None
+        self._put_back: Job | None = None
         self.jobs = 0
         self.gpus = 0
         self.now_s = 0.0
@@ -149,8 +150,12 @@ class Queue:
     def put_back(self, job: Job) -> None:
         """A job that has run waits again, in the place that its submit time gives it."""
         behind = self.head
+        last = self._put_back  # after an outage many come in a row, each behind the one before
+        if last is not None and last.place < job.place and self._waits(last):
+            behind = last
         while behind is not None and behind.place < job.place:
             behind = behind.behind
+        self._put_back = job
         if behind is None:
             self._link_last(job)
         else:
