@@ -177,3 +177,15 @@ def test_idle_nodes_fail_as_often_as_asked(repair_s):
     ):
         exact = nodes * horizon_s / cycle_s
         agrees(n, exact, ndtri(0.9995) * sqrt(exact), 0.11)
+
+
+def test_a_gpu_is_idle_if_no_job_holds_it():
+    """One of the four GPUs of a node is held: the others fail as those of idle nodes do."""
+    nodes, mean_s, horizon_s = 50, 10 * DAY, 400 * DAY
+    gpu = fails("gpu", mean_s, idle_rate=IDLE, takes="gpu")
+    _, part = failures_of(one_job_a_node(nodes, 4, classes=[gpu], seed=6), horizon_s)
+    rates = {"held": 1.0, "beside": 3 * IDLE, "idle": 4 * IDLE}
+    held, beside = (part < 4 * nodes) & (part % 4 == 0), (part < 4 * nodes) & (part % 4 > 0)
+    for of, here in (("held", held), ("beside", beside), ("idle", part >= 4 * nodes)):
+        exact = rates[of] * nodes * horizon_s / mean_s
+        agrees(here.sum(), exact, ndtri(0.9995) * sqrt(exact), 0.08)

@@ -158,7 +158,11 @@ class Faults:
 
     def _is_spared(self, cls: FaultClass, index: int, node: int, part: int, turn: int) -> bool:
         """Whether a part of a node does not fail now because it is idle, and lucky."""
-        if cls.idle_rate == 1.0 or self._cluster.residents[node]:
+        if cls.idle_rate == 1.0:
+            return False
+        if self._cluster.residents[node] and self._residents(
+            self._gpus_of(cls.of, part // cls.per)
+        ):
             return False
         return uniform(self._marks[index], part, turn * _PURPOSES + _IDLE) >= cls.idle_rate
 

@@ -269,9 +269,10 @@ class RecoveryActs:
             for node in life.lost_nodes
             if fleet.free_mask[node] == whole and fleet.node_pool[node] == life.pool
         )
-        lost = next((v for v in life.lost_nodes if fleet.node_pool[v] == life.pool), first)
-        nearest = index.nearest_wholly_free(lost - first, n)
-        found |= dict.fromkeys(first + node for node in nearest)
+        if len(found) < n:
+            lost = next((v for v in life.lost_nodes if fleet.node_pool[v] == life.pool), first)
+            nearest = index.nearest_wholly_free(lost - first, n)
+            found |= dict.fromkeys(first + node for node in nearest)
         return list(found)[:n]
 
     def _take(self, life: Life, action: Restart, now_s: float) -> float:
