@@ -167,3 +167,12 @@ def test_two_reasons_to_leave_one_node():
     case = run(hall(3), ONE, incidents=away, recovery=Replace(), horizon_s=2000)
     assert case.incidents["recovered_s"].tolist() == [approx(360), approx(330)]
     assert case.hall("down") == [100]
+
+
+def test_planned_work_does_not_use_up_the_retries():
+    """Three times a node is called away, the last time while the job begins again."""
+    away = [
+        down(at_s, node, 50, effect="maintenance") for at_s, node in ((300, 0), (500, 1), (520, 2))
+    ]
+    case = run(hall(6), ONE, incidents=away, recovery=Replace(), retries=1, horizon_s=3000)
+    assert case.jobs["state"].tolist() == ["completed"]

@@ -303,6 +303,7 @@ class Training:
         counted = life.busy_gpus if incident in life.troubled else 0
         self._stop_for(life, incident, now_s)
         life.known = False
+        life.hits += 1
         life.hit.add(level)
         leaving = [node for node in life.leaving if node not in nodes]
         self.drop(life, [*nodes, *leaving], now_s)
@@ -312,7 +313,6 @@ class Training:
     def _stop_for(self, life: Life, incident: int, now_s: float) -> None:
         """Bring it to a standstill because of an incident."""
         self.stop(life, now_s)
-        life.hits += 1
         life.incident = incident
         self.incidents.hit(incident, life.job.row)
         self.incidents.trouble(incident)
@@ -361,7 +361,10 @@ class Training:
             self._stop_for(life, incident, now_s)
             self.save_first(life, life.progress.levels[-1].write_s if saves else 0.0, now_s)
         elif life.phase == RESTARTING and not standing_by:
-            self.interrupt(life, incident, (), "node", now_s)
+            counted = life.busy_gpus if incident in life.troubled else 0
+            self._stop_for(life, incident, now_s)
+            self.drop(life, nodes, now_s)
+            self.incidents.gpus_idled[incident] += life.busy_gpus - counted
             self.on_idle(life, now_s)
         else:
             self.accounts.settle(life, now_s)
