@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 _SHIFT = 10
 _WORD = 1 << _SHIFT
@@ -107,24 +107,28 @@ class FreeIndex:
 
     def nearest_wholly_free(self, node: int, n: int) -> list[int]:
         """Up to ``n`` wholly free nodes, those nearest in number to ``node`` first."""
-        if self.sizes[-1] < n:
-            n = self.sizes[-1]
-        here, words = node >> _SHIFT, self._words[-1]
         found: list[int] = []
-        beyond = -1  # how far the words must be looked through
-        for word in sorted(_bits(self._occupied[-1]), key=lambda word: abs(word - here)):
-            if beyond >= 0 and abs(word - here) > beyond:
-                break
-            found += [(word << _SHIFT) + bit for bit in _bits(words[word])]
-            if beyond < 0 and len(found) >= n:
-                beyond = abs(word - here) + 1  # a node of the next may still be nearer
-        found.sort(key=lambda other: (abs(other - node), other))
-        return found[:n]
+        below, above = self._wholly_free_from(node, down=True), self._wholly_free_from(node + 1)
+        while len(found) < n and (below >= 0 or above >= 0):
+            if above < 0 or (below >= 0 and node - below <= above - node):
+                found.append(below)
+                below = self._wholly_free_from(below - 1, down=True)
+            else:
+                found.append(above)
+                above = self._wholly_free_from(above + 1)
+        return found
 
-
-def _bits(mask: int) -> Iterator[int]:
-    """Places of the bits that are set, lowest first."""
-    while mask:
-        low = mask & -mask
-        mask ^= low
-        yield low.bit_length() - 1
+    def _wholly_free_from(self, node: int, down: bool = False) -> int:
+        """The first wholly free node from this one on, upwards or down; -1 if there is none."""
+        words, occupied = self._words[-1], self._occupied[-1]
+        if not 0 <= node < self.nodes:
+            return -1
+        word, bit = node >> _SHIFT, node & _MASK
+        bits = words[word] & ((2 << bit) - 1) if down else words[word] >> bit << bit
+        if not bits:
+            others = occupied & ((1 << word) - 1) if down else occupied >> word + 1 << word + 1
+            if not others:
+                return -1
+            word = (others if down else others & -others).bit_length() - 1
+            bits = words[word]
+        return (word << _SHIFT) + (bits if down else bits & -bits).bit_length() - 1
