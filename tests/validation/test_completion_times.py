@@ -255,14 +255,25 @@ SLOW = SaveLevel("storage", 3, 50.0, flush_s=800.0, read_s=300.0)
     ids=["flush", "two levels", "two levels with flush"],
 )
 def test_levels_and_copies_behind_the_job(levels):
-    """Safe once the copy is there; peer memory survives GPUs and not nodes."""
+    """Safe once the copy is there; peer memory survives GPUs and not nodes.
+
+    Gangs of two nodes: of one that loses all its nodes at once nothing stays in their memory.
+    """
     faults = {"gpu": 0.7 / M, "node": 0.3 / M}
     classes = [
-        fails("gpu", 1 / faults["gpu"], takes="gpu", idle_rate=0.0),
-        fails("node", 1 / faults["node"], idle_rate=0.0),
+        fails("gpu", 2 / faults["gpu"], takes="gpu", idle_rate=0.0),
+        fails("node", 2 / faults["node"], idle_rate=0.0),
     ]
-    restarts = RestartModel(restart_s=200.0, levels=levels)
-    record = record_of(saving(6 * TAU, restarts, 7, classes=classes))
+    run = Run(
+        site=hall(2 * N),
+        jobs=alike(N, 6 * TAU, gpus=2),
+        classes=classes,
+        seed=7,
+        recovery=Replace(),
+        checkpoint=Fixed(every_s=TAU),
+        restarts=RestartModel(restart_s=200.0, levels=levels),
+    )
+    record = record_of(run)
     exact_s, working_s = Exact(6 * TAU, TAU, 200.0, levels, faults).times_s()
     mean, half = mean_and_half(record.end_s)
     agrees(mean, exact_s, half, 0.035)
