@@ -149,7 +149,7 @@ NODE = ("fail", frozenset({"node"}), 1.0, 10)
 @example((100, ONE, 10, [(10.0, ("fail", HITS[0], 1.0, 10))]))  # just as one begins
 @example((100, TWO, 10, [(50.0, NODE), (5.0, ("wait",))]))  # what peers held is gone
 @example((100, ONE, 10, [(12.0, ("wait",)), (3.0, ("wait",))]))  # just as one is written
-@settings(deadline=None, max_examples=250)
+@settings(deadline=None, max_examples=150)
 def test_progress_is_that_of_the_slow_program(case):
     total_s, levels, interval_s, steps = case
     fast, slow = Progress(float(total_s), levels), Slowly(total_s, list(levels))

@@ -30,8 +30,8 @@ ENDLESS_S = 1e9
 
 
 def ettr(interval_s: float, seed: int) -> np.ndarray:
-    """(200,) useful share of the time of jobs that never end, each under its own failures."""
-    n, horizon_s = 200, 40 * M
+    """(150,) useful share of the time of jobs that never end, each under its own failures."""
+    n, horizon_s = 150, 40 * M
     run = Run(
         site=hall(n),
         jobs=alike(n, ENDLESS_S),
