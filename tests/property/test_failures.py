@@ -12,6 +12,7 @@ from twin.kernel.hazards import Reliability
 from twin.kernel.simulation import Simulation
 from twin.registry import RECOVERIES, make_policy
 from twin.results.outcome import outcome
+from twin.site.domains import Domains
 from twin.site.layout import Pool, lay_out
 from twin.workload.jobs import job_table
 
@@ -35,6 +36,19 @@ CHECKPOINTS = [("fixed", {"every": "20 min"}), ("daly", {}), ("adaptive", {}), (
 FIRMWARE = Maintenance("firmware", "rack", D, 9 * D, 4 * H, 2, H)
 MAINS = Incident(3 * D, "mains", "site", 0, 2 * H)
 LINKS = Incident(4 * D, "links", "row", 1, H, "degraded", 1.0, 0.5, 0.3)
+
+
+DATED = [*EFFECTS, "maintenance"]
+
+
+@st.composite
+def dated(draw):
+    """An incident at a known time; full hours, so that many things happen at one instant."""
+    of = draw(st.sampled_from(["gpu", "gpu", "node", "node", "node", "leaf", "rack", "row"]))
+    unit = draw(st.integers(0, Domains(SITE).units(of) - 1))
+    at_s = H * draw(st.integers(0, 270))
+    lasts_s = H * draw(st.integers(1, 50))
+    return Incident(at_s, of, of, unit, lasts_s, draw(st.sampled_from(DATED)), 0.7, 0.5, 0.3)
 
 
 class Checked(Simulation):
@@ -145,11 +159,12 @@ def runs(draw):
     )
     reads = bool(levels) and draw(st.booleans())
     model = FailureModel(
-        classes=tuple(draw(classes(i)) for i in range(draw(st.integers(1, 4)))),
+        classes=tuple(draw(classes(i)) for i in range(draw(st.integers(0, 4)))),
         lemons=draw(st.sampled_from([None, Gamma(0.5, 1.0), Choice((1.0, 5.0), (0.8, 0.2))])),
         mends_lemons=draw(st.booleans()),
         maintenance=draw(st.sampled_from([(), (FIRMWARE,)])),
-        incidents=draw(st.sampled_from([(), (MAINS, LINKS)])),
+        incidents=draw(st.sampled_from([(), (MAINS, LINKS)]))
+        + tuple(draw(st.lists(dated(), max_size=8))),
         crews=draw(st.sampled_from([np.inf, 1])),
     )  # fmt: skip
     restarts = RestartModel(
@@ -204,6 +219,12 @@ def test_every_gpu_in_one_state_and_every_second_in_one_share(case):
     record = simulation.run(12 * D)
     tables = outcome(record, jobs, SITE)  # raises if a ledger does not balance
     assert sum(tables.gpu_time.values()) == pytest.approx(SITE.n_gpus * record.horizon_s, rel=1e-9)
+
+    seen = record.incidents
+    over = np.array(seen.open, int) == 0
+    assert (np.array(seen.open, int) >= 0).all()
+    np.testing.assert_array_equal(over, ~np.isnan(np.array(seen.recovered_s, float)))
+    assert (np.array(seen.recovered_s)[over] >= np.frombuffer(seen.time_s)[over]).all()
 
     incidents, done = tables.incidents, tables.jobs
     for share in ("restart", "lost"):
