@@ -75,11 +75,6 @@ class RecoveryActs:
         training.on_shrunk = self._runs_shrunk
         training.on_end = self._forget
 
-    @property
-    def wait(self) -> bool:
-        """Whether any job waits for nodes."""
-        return bool(self._waiting)
-
     def up_s(self, node: int) -> float:
         """When a node is expected in service: now, if it is."""
         fleet = self._cluster.fleet
