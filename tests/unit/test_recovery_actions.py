@@ -20,14 +20,14 @@ class Always(RecoveryPolicy):
     answer: Action
 
     def recover(self, hit):
-        SEEN.append(
+        seen.append(
             (hit.now_s, hit.since_s, hit.retries, hit.missing_gpus, hit.missing_nodes,
              hit.gang_nodes, hit.back_s, hit.are_back, hit.shrunk)
         )  # fmt: skip
         return self.answer
 
 
-SEEN: list[tuple[object, ...]] = []
+seen: list[tuple[object, ...]] = []
 
 
 def test_giving_up():
@@ -61,10 +61,10 @@ def test_borrowing_from_a_pool_that_is_not_there():
 
 def test_what_a_policy_sees():
     """It is asked when the node is lost, when that is back at 500, and at 600, as it wished."""
-    SEEN.clear()
+    seen.clear()
     run(hall(2), ONE, incidents=[down(300, 1, 200)], recovery=Always(Hold(600.0)), horizon_s=550)
     lost = (1, 2, 1, 2)
-    assert SEEN == [(300, 300, *lost, 500, False, False), (500, 300, *lost, 500, True, False)]
+    assert seen == [(300, 300, *lost, 500, False, False), (500, 300, *lost, 500, True, False)]
 
 
 def test_a_policy_is_asked_at_the_time_that_it_named():

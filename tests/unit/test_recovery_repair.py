@@ -6,9 +6,11 @@ import pytest
 from recovery_case import down, fails, hall, jobs, repair, run, seed_of, seldom
 
 from twin.distributions import Constant
+from twin.failures.hazard import Hazard
 from twin.failures.model import FailureModel, Stage
 from twin.policies.recoveries.replace import Replace
 from twin.policies.retirements.too_often import TooOften
+from twin.site.domains import Domains
 
 IDLE = jobs((0, 1, 1))  # done after a second; the rest is about nodes alone
 PLAIN = {"levels": (), "restart_s": 0.0}
@@ -165,6 +167,25 @@ def test_only_a_repair_of_a_fault_makes_a_lemon_an_ordinary_node():
     model = FailureModel((spell,), lemons=Constant(4.0), mends_lemons=True)
     case = run(hall(1), IDLE, model=model, horizon_s=321, **PLAIN)
     assert case.incidents["time_s"].tolist() == [100, 210, 320]
+
+
+def test_the_nominal_rate_counts_what_takes_the_job_with_it():
+    """A node fails every 1000 s in the mean: one of 8, in racks of 4, by what a fault takes."""
+    of_node = fails("node", 1000)
+    rates = {
+        of_node: 1,
+        replace(of_node, takes="rack"): 4,  # any node of its rack
+        replace(of_node, beta=0.25, beta_of="rack"): 0.75 * 1 + 0.25 * 4,
+        fails("gpu", 1000): 2,
+        fails("gpu", 1000, takes="gpu"): 1,
+        replace(fails("gpu", 1000), beta=0.5, beta_of="site"): 0.5 * 2 + 0.5 * 16,
+        fails("rack", 1000): 1,
+    }
+    domains = Domains(hall(8, nodes_per_rack=4))
+    for cls, rate in rates.items():
+        assert Hazard(FailureModel((cls,)), domains).mttf_s(0, 1, 1) == pytest.approx(1000 / rate)
+    whole = Hazard(FailureModel((replace(of_node, beta=0.25, beta_of="rack"),)), domains)
+    assert whole.mttf_s(0, 16, 8) == pytest.approx(1000 / 8)  # all nodes are its own anyway
 
 
 # -- outages that overlap

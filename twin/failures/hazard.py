@@ -36,22 +36,29 @@ class Hazard:
         return self.mttf_s(at, gpus, -(-gpus // site.pools[at].gpus_per_node))
 
     def _rate_per_s(self, pool: int, gpus: int, nodes: int) -> float:
-        site = self._domains.site
         rate_per_s = 0.0
         for cls in self._model.classes:
             if cls.effect not in ("fail_stop", "silent"):
                 continue
             if cls.of == "job":
                 units: float = {"job": 1, "gpu": gpus, "node": nodes}[cls.job_scale]
-            elif cls.of == "gpu":
-                units = gpus if cls.takes == "gpu" else nodes * site.pools[pool].gpus_per_node
-            elif cls.of == "node":
-                units = nodes
             else:
-                units = max(1.0, nodes * self._domains.units(cls.of) / site.n_nodes)
+                units = (1 - cls.beta) * self._units(cls.of, cls.takes, pool, gpus, nodes)
+                if cls.beta:
+                    units += cls.beta * self._units(cls.of, cls.beta_of, pool, gpus, nodes)
             mean_s = cls.life.mean / cls.rate_factor
             if cls.of in ("gpu", "node") and self._model.lemons is not None:
                 mean_s /= self._model.lemons.mean
             if 0 < mean_s < inf:
                 rate_per_s += units * cls.per * (1 + cls.false_alarms) / mean_s
         return rate_per_s * self._model.rate_factor
+
+    def _units(self, of: str, takes: str, pool: int, gpus: int, nodes: int) -> float:
+        """Units of a level whose fault stops the job, if it takes one of another level with it."""
+        if takes == "gpu":
+            return gpus
+        site, count = self._domains.site, self._domains.units
+        if takes == "node":
+            return nodes * (site.pools[pool].gpus_per_node if of == "gpu" else 1)
+        touched = max(1.0, nodes * count(takes) / site.n_nodes)
+        return touched * count(of) / count(takes)
