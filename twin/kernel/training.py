@@ -164,7 +164,7 @@ class Training:
     def _save_view(self, life: Life) -> Save:
         levels = life.progress.levels
         return Save(
-            levels[0].write_s,
+            sum(level.write_s / level.every for level in levels),
             self.model.restart_s + levels[-1].read_s,
             self._mttf_s(life),
             life.ran_s,

@@ -181,7 +181,7 @@ class SaveView(Protocol):
 
     @property
     def write_s(self) -> float:
-        """How long saving stops it."""
+        """How long a checkpoint stops it, in the mean over its levels."""
 
     @property
     def restart_s(self) -> float:
