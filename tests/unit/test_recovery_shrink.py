@@ -1,6 +1,5 @@
 """Fewer replicas and more again, by hand: elastic jobs, and fault tolerance of single replicas."""
 
-import pytest
 from pytest import approx
 from recovery_case import down, fails, hall, jobs, run, seed_of, seldom
 
@@ -59,7 +58,6 @@ def test_an_elastic_job_goes_no_further_than_told():
     assert case.cost(1) == {"down": 800, "idled": 4 * 400, "restart": 23 * 8}
 
 
-@pytest.mark.xfail(strict=True, reason="a gang grows only once all that it lacks can be had")
 def test_an_elastic_job_grows_by_what_there_is():
     """Of four nodes two are lost and one is back at 500: three quarters could compute."""
     away = [down(300, 3), down(300, 2, 200)]
@@ -67,7 +65,6 @@ def test_an_elastic_job_grows_by_what_there_is():
     assert case.nodes_at(0, 600) == [0, 1, 2]
 
 
-@pytest.mark.xfail(strict=True, reason="a gang grows only once all that it lacks can be had")
 def test_a_job_below_its_least_goes_on_with_enough():
     """Two of four nodes wait, three would do, and the third is back at 500."""
     away = [down(300, 3), down(300, 2, 200)]

@@ -49,6 +49,10 @@ class Hit:
         """Whether what is missing could be had now from these places."""
         return self._acts.nodes_for(self._life, sources, borrow_from) is not None
 
+    def can_get(self, sources: Sequence[str]) -> int:
+        """Nodes of those that are missing that could be had now from these places."""
+        return self._acts.count(self._life, sources)
+
 
 class RecoveryActs:
     """Asks the recovery policy for each job that stands still, and does what it says."""
@@ -116,6 +120,8 @@ class RecoveryActs:
         if life.phase == RUNNING:
             if isinstance(action, Restart) and life.missing_gpus:
                 self._fill_up(life, action, now_s)
+            elif isinstance(action, Shrink) and self._scale(life, action)[0] > life.scale:
+                self._stop_to_grow(life, now_s)
             return
         life.event = None
         if isinstance(action, Restart):
@@ -186,13 +192,11 @@ class RecoveryActs:
     # -- fewer replicas, and more again
 
     def _shrink(self, life: Life, action: Shrink, now_s: float) -> None:
-        left = min(life.held_gpus, life.whole_gpus) // life.node_gpus
-        whole = left // action.replica_nodes * action.replica_nodes
-        if not whole:
+        scale, nodes = self._scale(life, action)
+        if not scale > 0:
             raise self._wrong(life, action, now_s, "with no replica left whole")
-        # Of a last node that was not asked for in full, the rest goes on being surplus.
-        surplus_gpus = life.whole_gpus - life.job.gpus
-        life.scale = (whole * life.node_gpus - surplus_gpus) / life.job.gpus
+        self._give(life, nodes, now_s)
+        life.scale = scale
         life.shrunk = life.missing_gpus > 0
         life.rejoins = not action.rolls_back
         self._waiting[life.job.row] = life
@@ -201,13 +205,27 @@ class RecoveryActs:
         else:
             self._training.go_on(life, now_s, action.stall_s)
 
+    def _scale(self, life: Life, action: Shrink) -> tuple[float, list[tuple[int, str]]]:
+        """The share of its gang that a job could work with, and the nodes to be taken for it."""
+        left = min(life.held_gpus, life.whole_gpus) // life.node_gpus
+        more = self._gather(life, action.sources, "")
+        whole = (left + len(more)) // action.replica_nodes * action.replica_nodes
+        # Of a last node that was not asked for in full, the rest goes on being surplus.
+        surplus_gpus = life.whole_gpus - life.job.gpus
+        scale = (whole * life.node_gpus - surplus_gpus) / life.job.gpus
+        return scale, more[: max(whole - left, 0)]
+
+    def _stop_to_grow(self, life: Life, now_s: float) -> None:
+        """A running job saves; then it is asked again."""
+        levels = life.progress.levels
+        self._training.stop(life, now_s, by_fault=False)
+        self._training.save_first(life, levels[-1].write_s if levels else 0.0, now_s)
+
     def _fill_up(self, life: Life, action: Restart, now_s: float) -> None:
         """Nodes for the replicas that a running job lacks."""
         training = self._training
         if not life.rejoins:
-            training.stop(life, now_s, by_fault=False)
-            levels = life.progress.levels
-            training.save_first(life, levels[-1].write_s if levels else 0.0, now_s)
+            self._stop_to_grow(life, now_s)
             return
         training.accounts.settle(life, now_s)
         took_s = self._take(life, action, now_s)
@@ -230,6 +248,17 @@ class RecoveryActs:
         self, life: Life, sources: Sequence[str], borrow_from: str
     ) -> list[tuple[int, str]] | None:
         """Nodes to take for what is missing, each with where from; None if they do not suffice."""
+        found = self._gather(life, sources, borrow_from)
+        return found if len(found) == -(-life.missing_gpus // life.node_gpus) else None
+
+    def count(self, life: Life, sources: Sequence[str]) -> int:
+        """How many of the nodes that a job misses could be had from these places."""
+        return len(self._gather(life, sources, ""))
+
+    def _gather(
+        self, life: Life, sources: Sequence[str], borrow_from: str
+    ) -> list[tuple[int, str]]:
+        """Nodes for what is missing, as many of them as there are."""
         missing_gpus = life.missing_gpus
         if not missing_gpus:
             return []
@@ -238,8 +267,8 @@ class RecoveryActs:
         if life.whole_gpus < life.node_gpus:  # a part of one node
             if "free" in sources:
                 node = fleet.index[life.pool].tightest(missing_gpus)
-                return [(first + node, "free")] if node >= 0 else None
-            return None
+                return [(first + node, "free")] if node >= 0 else []
+            return []
         n = -(-missing_gpus // life.node_gpus)
         found: list[tuple[int, str]] = []
         for source in sources:
@@ -253,7 +282,7 @@ class RecoveryActs:
             else:
                 nodes = self._borrowable(borrow_from, life, left)
             found += [(node, source) for node in nodes]
-        return found if len(found) == n else None
+        return found
 
     def _free_nodes(self, life: Life, n: int) -> list[int]:
         """Up to ``n`` wholly free nodes: those that it lost and that are back, then the nearest."""
@@ -277,19 +306,24 @@ class RecoveryActs:
             raise self._wrong(life, action, now_s, "but there are not enough nodes there")
         if not chosen:
             return 0.0
-        self._training.accounts.settle(life, now_s)
-        fleet = self._cluster.fleet
-        for node, source in chosen:
-            if source == "spare":
-                fleet.release_spare(node)
-            elif source == "borrow":
-                for job in list(self._cluster.residents[node]):
-                    lesser = self._training.lives[job.row]
-                    self._preempt(lesser, life.incident, now_s, action.borrow_s)
-        self._training.add(life, [node for node, _ in chosen], now_s)
+        self._give(life, chosen, now_s, action.borrow_s)
         self._training.add(life, self._standbys_for(life), now_s)
         borrowed = any(source == "borrow" for _, source in chosen)
         return action.take_s + (action.borrow_s if borrowed else 0.0)
+
+    def _give(
+        self, life: Life, chosen: list[tuple[int, str]], now_s: float, borrow_s: float = 0.0
+    ) -> None:
+        """Hand nodes over; lesser jobs have so long to leave those that are borrowed."""
+        self._training.accounts.settle(life, now_s)
+        for node, source in chosen:
+            if source == "spare":
+                self._cluster.fleet.release_spare(node)
+            elif source == "borrow":
+                for job in list(self._cluster.residents[node]):
+                    lesser = self._training.lives[job.row]
+                    self._preempt(lesser, life.incident, now_s, borrow_s)
+        self._training.add(life, [node for node, _ in chosen], now_s)
 
     def _standbys_for(self, life: Life) -> list[int]:
         """Free nodes that may stand by again, now that hosts are chosen anyway."""

@@ -42,11 +42,14 @@ class Shrink:
 
     ``replica_nodes`` make one data-parallel replica; ``stall_s`` is how long the others stand
     still; with ``rolls_back`` all begin again from what is saved, otherwise nothing is lost.
+    Replicas that can be made whole from ``sources`` are. For a job that runs with fewer already,
+    it is done only if it makes them more.
     """
 
     replica_nodes: int = 1
     stall_s: float = 0.0
     rolls_back: bool = True
+    sources: tuple[Source, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -175,6 +175,9 @@ class HitView(Protocol):
     def can_take(self, sources: Sequence[str], borrow_from: str = "") -> bool:
         """Whether what is missing could be had now from these places."""
 
+    def can_get(self, sources: Sequence[str]) -> int:
+        """Nodes of those that are missing that could be had now from these places."""
+
 
 class SaveView(Protocol):
     """A job that is about to run, as a checkpoint policy sees it. Times are of this job."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf
 
-from twin.policies.actions import Action, Hold, Requeue, Restart, Shrink
+from twin.policies.actions import Action, Hold, Requeue, Restart, Shrink, Source
 from twin.policies.base import RecoveryPolicy
 from twin.policies.view import HitView
 from twin.registry import policy
@@ -25,9 +25,11 @@ class Elastic(RecoveryPolicy):
     take_s: float = 0.0
 
     def recover(self, hit: HitView) -> Action:
-        if hit.can_take(("spare", "free")):
-            return Restart(("spare", "free"), self.take_s)
-        whole = (hit.gang_nodes - hit.missing_nodes) // self.replica_nodes * self.replica_nodes
+        sources: tuple[Source, ...] = ("spare", "free")
+        if hit.can_take(sources):
+            return Restart(sources, self.take_s)
+        there, more = hit.gang_nodes - hit.missing_nodes, hit.can_get(sources)
+        whole = (there + more) // self.replica_nodes * self.replica_nodes
         if whole < max(self.least * hit.gang_nodes, 1):
-            return Requeue() if hit.missing_nodes == hit.gang_nodes else Hold(inf)
-        return Shrink(self.replica_nodes)
+            return Hold(inf) if there else Requeue()
+        return Shrink(self.replica_nodes, self.take_s if whole > there else 0.0, sources=sources)
