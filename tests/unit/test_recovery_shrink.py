@@ -1,5 +1,6 @@
 """Fewer replicas and more again, by hand: elastic jobs, and fault tolerance of single replicas."""
 
+import pytest
 from pytest import approx
 from recovery_case import down, fails, hall, jobs, run, seed_of, seldom
 
@@ -70,6 +71,39 @@ def test_a_job_below_its_least_goes_on_with_enough():
     away = [down(300, 3), down(300, 2, 200)]
     case = run(hall(4), ONE, incidents=away, recovery=Elastic(least=0.75), horizon_s=3000)
     assert case.jobs["state"].tolist() == ["completed"]
+
+
+def test_growing_by_one_of_two():
+    """Half the gang computes from 323 on, and has done 200 + 177 / 2 = 288.5 s by 500.
+
+    These are saved by 510, and three of the four nodes compute from 533 on.
+    """
+    away = [down(300, 3), down(300, 2, 200)]
+    case = run(hall(4), ONE, incidents=away, recovery=Elastic(), horizon_s=600)
+    assert case.nodes_at(0, 511) == [0, 1, 2]
+    assert case.spent() == {
+        "useful": approx(8 * (288.5 + 67 * 0.75)),
+        "lost": 640,
+        "restart": approx(23 * 4 + 23 * 6),
+        "checkpoint": approx(20 * 8 + 10 * 4),
+    }
+
+
+def test_a_node_that_completes_no_replica_stops_nobody():
+    """Replicas of two nodes: one is left, and of the two nodes of the other one is back at 500."""
+    away = [down(300, 3), down(300, 2, 200)]
+    case = run(hall(4), ONE, incidents=away, recovery=Elastic(replica_nodes=2), horizon_s=523)
+    assert case.nodes_at(0, 511) == [0, 1]
+    assert case.spent()["restart"] == 23 * 4
+    assert case.spent()["useful"] == approx(8 * 300)
+
+
+@pytest.mark.xfail(strict=True, reason="a replica joins only once all that were lost can")
+def test_one_of_two_lost_replicas_joins():
+    """Node 2 is back at 500 and needs 20 s: three quarters compute from 520 on."""
+    away = [down(300, 3), down(300, 2, 200)]
+    case = run(hall(4), ONE, incidents=away, recovery=Replicas(stall_s=10), horizon_s=1000)
+    assert case.nodes_at(0, 501) == [0, 1, 2]
 
 
 def test_nodes_that_come_while_an_elastic_job_begins_again_are_not_forgotten():
