@@ -75,13 +75,17 @@ def test_the_fault_comes_while_it_saves_to_move():
 
 
 def test_false_warnings_move_jobs_too():
-    """Half of the warnings are true: as many are false, and cost an inspection of 25 s."""
-    cls = replace(FORESEEN, precision=0.5, inspection=Constant(25), lead_s=1.0)
-    case = run(hall(3), ONE, classes=[cls], seed=SEED, recovery=MOVE, horizon_s=1500)
-    false = case.incidents[case.incidents["component"] == "node (false warning)"]
-    for _, row in false.iterrows():
-        assert row["kind"] == "maintenance"
-        assert row["lost_gpu_s"] == 0
+    """Half of the warnings are true, and before 399 s none: an inspection of 25 s for each."""
+    cls = fails("node", 400, repair=repair(50), recall=1.0, precision=0.5, lead_s=1.0,
+                inspection=Constant(25))  # fmt: skip
+    case = run(hall(6), ONE, classes=[cls], recovery=MOVE, horizon_s=398)
+    assert len(case.incidents) > 0
+    assert case.incidents["jobs_hit"].sum() > 0
+    assert set(case.incidents["component"]) == {"node (false warning)"}
+    assert set(case.incidents["kind"]) == {"maintenance"}
+    assert "lost" not in case.spent()
+    over = case.incidents["recovered_s"].notna()
+    assert (case.incidents["down_gpu_s"][over].round(6) == 50).all()
 
 
 # -- false alarms

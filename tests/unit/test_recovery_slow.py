@@ -188,12 +188,13 @@ def test_a_gpu_out_of_service_leaves_its_neighbour_alone():
 
 
 def test_a_gang_that_loses_one_gpu_of_a_node_leaves_the_node():
-    """The other GPU of node 1 is free from 300 on, and a waiting job of one GPU takes it."""
+    """GPU 3 is away from 300 to 500; a job that waits takes GPU 2 meanwhile, the gang the node."""
     work = jobs((0, 1000, 4), (1, 100, 1))
-    case = run(hall(3), work, incidents=[down(300, 3, of="gpu")], recovery=Replace(),
-               horizon_s=2000, **PLAIN)  # fmt: skip
-    assert case.nodes_at(0, 301) == [0, 2] or case.jobs["start_s"][1] == 1
-    assert case.hall("down") == [1700]
+    case = run(hall(2), work, incidents=[down(300, 3, 200, of="gpu")], recovery=Replace(), **PLAIN)
+    assert case.nodes_at(0, 301) == [0]
+    assert case.jobs["start_s"].tolist() == [0, 300]
+    assert case.end() == 520 + 1000
+    assert case.cost() == {"down": 200, "lost": 1200, "idled": 400, "restart": 80}
 
 
 def test_no_place_on_a_node_with_a_gpu_down_for_whole_nodes():
