@@ -14,10 +14,17 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from typer.testing import CliRunner, Result
 
 from twin import registry
 from twin.cli import app
+
+# The same examples in every clone: what passes here passes there. `HYPOTHESIS=search` looks for new
+# ones, as often as one likes.
+settings.register_profile("repeatable", derandomize=True)
+settings.register_profile("search")
+settings.load_profile(os.environ.get("HYPOTHESIS", "repeatable"))
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND = "from twin.cli import main; main()"
