@@ -6,6 +6,7 @@ of the clock by the chance of that, as its logarithm means nothing.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -18,7 +19,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, gamma, log_ndtr, ndtri
 
 
-class Law:
+class Law(ABC):
     """A law whose parameters come from unbounded numbers: logarithms, or logits of chances."""
 
     START: ClassVar[tuple[float, ...]]
@@ -31,11 +32,13 @@ class Law:
         ]
         return cls(*map(float, values))
 
+    @abstractmethod
     def log_density(self, t: Array) -> Array:
-        raise NotImplementedError
+        """ln of the density at t > 0."""
 
+    @abstractmethod
     def log_cdf(self, t: Array) -> Array:
-        raise NotImplementedError
+        """ln P(T <= t), for t > 0."""
 
     def log_survival(self, t: Array) -> Array:
         return np.log1p(-np.exp(self.log_cdf(t)))

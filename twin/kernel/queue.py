@@ -132,6 +132,7 @@ class Queue:
 
     def append(self, job: Job) -> None:
         """A job arrives, later in queue order than all that wait."""
+        # Written out, as `_link_last` and `_wait_again` have it: every job of a run comes by here.
         self._last_row = job.row
         tail = self._tail
         job.before = tail
