@@ -90,10 +90,19 @@ CHECKPOINTS: Registry[type[Any]] = Registry(
 RETIREMENTS: Registry[type[Any]] = Registry(
     "retirements", "twin.policies.retirements", "retirement policy"
 )
+POWER: Registry[type[Any]] = Registry("power", "twin.policies.power", "power policy")
+LIGHTING: Registry[type[Any]] = Registry("lighting", "twin.policies.lighting", "lighting policy")
+ADMISSION: Registry[type[Any]] = Registry(
+    "admission", "twin.policies.admission", "admission policy"
+)
 READERS: Registry[Callable[..., Any]] = Registry("readers", "twin.workload.traces")
 
 POLICY_KINDS: dict[str, Registry[type[Any]]] = {
-    r.kind: r for r in (SCHEDULERS, PLACEMENTS, RECOVERIES, CHECKPOINTS, RETIREMENTS)
+    r.kind: r
+    for r in (
+        *(SCHEDULERS, PLACEMENTS, RECOVERIES, CHECKPOINTS, RETIREMENTS),
+        *(POWER, LIGHTING, ADMISSION),
+    )
 }
 
 
@@ -105,7 +114,8 @@ def policy(name: str) -> Callable[[C], C]:
         if kind not in POLICY_KINDS:
             raise PolicyError(
                 f"policy {name!r} ({cls.__name__}) must derive from a base of twin.policies.base: "
-                "Scheduler, PlacementPolicy, RecoveryPolicy, CheckpointPolicy or RetirementPolicy"
+                "Scheduler, PlacementPolicy, RecoveryPolicy, CheckpointPolicy, RetirementPolicy, "
+                "PowerPolicy, LightingPolicy or AdmissionPolicy"
             )
         POLICY_KINDS[kind].add(name, cls)
         return cls

@@ -29,6 +29,7 @@ FLOORS = [
     "physics",
     "site",
     "failures",
+    "facility",
     "workload",
     "policies",
     "kernel",

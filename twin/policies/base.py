@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import inf
 from typing import ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.errors import DomainError
 from twin.policies.actions import Action
+from twin.policies.power_view import Demand, Hall, Outlook
 from twin.policies.view import (
     ClusterView,
     HitView,
@@ -95,3 +102,64 @@ class RetirementPolicy(ABC):
     @abstractmethod
     def retires(self, faults_s: Sequence[float], now_s: float) -> bool:
         """Whether a node that failed at these times, the last of them now mended, stays out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PowerPolicy(ABC):
+    """Shares the watts under the caps among the running jobs.
+
+    Asked at the next multiple of ``period_s`` after something has changed, if a domain would
+    exceed ``alarm`` of its cap or some job is held back; what it says holds ``delay_s`` later.
+    """
+
+    kind: ClassVar[str] = "power"
+
+    # Share of a cap from which on the policy is asked; inf for never.
+    alarm: ClassVar[float] = 1.0
+
+    period_s: float = 10.0  # from one look at the meters to the next
+    delay_s: float = 2.0  # from a decision until clocks and caps have followed
+
+    def __post_init__(self) -> None:
+        for name in ("period_s", "delay_s"):
+            if getattr(self, name) < 0:
+                raise DomainError(f"{name.removesuffix('_s')}: must be 0 s or above")
+
+    @abstractmethod
+    def share(self, demand: Demand) -> NDArray[np.float64]:
+        """(n_job,) power of one GPU of each job from now on. [W]
+
+        ``idle_w`` pauses a job; anything else is taken to lie between ``floor_w`` and ``top_w``.
+        """
+
+
+class LightingPolicy(ABC):
+    """Decides which nodes are powered, and why the others are dark."""
+
+    kind: ClassVar[str] = "lighting"
+
+    # How often it wants to be asked though nothing changed; inf for never. [s]
+    review_s: float = inf
+
+    @abstractmethod
+    def light(self, hall: Hall) -> NDArray[np.int8]:
+        """(n_node,) `LIT`, `POWER_DARK`, `HEAT_DARK` or `DEMAND_DARK` for each node.
+
+        Asked when the run begins, when a cap, the cooling or the weather changes, every
+        ``review_s``, and, where ``heeds_load`` is true, when nodes come free or jobs wait.
+        """
+
+    heeds_load: ClassVar[bool] = False
+
+
+class AdmissionPolicy(ABC):
+    """Decides when a job that was submitted may queue, and what may start on the power there is."""
+
+    kind: ClassVar[str] = "admission"
+
+    # Whether a job starts only where its full power fits under every cap.
+    needs_power: ClassVar[bool] = False
+
+    def release_s(self, job: JobView, now_s: float, outlook: Outlook) -> float:
+        """From when on a job that is submitted now may start. [s] Its wait counts from now."""
+        return now_s
