@@ -152,7 +152,7 @@ class LightingPolicy(ABC):
     heeds_load: ClassVar[bool] = False
 
 
-class AdmissionPolicy(ABC):
+class AdmissionPolicy:
     """Decides when a job that was submitted may queue, and what may start on the power there is."""
 
     kind: ClassVar[str] = "admission"

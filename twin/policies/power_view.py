@@ -1,4 +1,4 @@
-"""What policies of power see: running jobs and the watts at stake, nodes that may be off, prices."""
+"""What policies of power see: running jobs and their watts, nodes that may be off, prices."""
 
 from __future__ import annotations
 
