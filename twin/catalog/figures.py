@@ -70,6 +70,11 @@ def count(key: str) -> Any:
     return field(default=None, metadata={"key": key, "reads": int})
 
 
+def ratio(key: str) -> Any:
+    """A field of a part that is a number without a unit; None where not known."""
+    return field(default=None, metadata={"key": key, "reads": float})
+
+
 def words(key: str) -> Any:
     """A field of a part that is text and has a source; None where not known."""
     return field(default=None, metadata={"key": key, "reads": str})
@@ -83,7 +88,8 @@ def read_parts(path: Path, cls: type[P]) -> dict[str, tuple[P, tuple[Figure, ...
     path : Path
         A YAML file with the tables ``bases`` and ``parts``.
     cls : type
-        The dataclass of its parts; fields made by `quantity`, `count` and `words` are figures.
+        The dataclass of its parts; fields made by `quantity`, `count`, `ratio` and `words` are
+        figures.
 
     Raises
     ------
@@ -165,7 +171,9 @@ def _figure(f: Field[Any], stated: Any, basis: Basis) -> Figure:
             value = parse_quantity(stated, reads)
         except UnitError as error:
             raise CatalogError(f"{key}: {error}") from None
+    elif reads is float and type(stated) is int:
+        value = float(stated)
     elif type(stated) is not reads:  # true and false are no counts
-        wanted = "a whole number" if reads is int else "text"
+        wanted = {int: "a whole number", float: "a number"}.get(reads, "text")
         raise CatalogError(f"{key}: expected {wanted}, found {stated!r}")
     return Figure(field=f.name, key=key, text=str(stated), value=value, basis=basis)

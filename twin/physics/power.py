@@ -266,13 +266,41 @@ def operating_curve(gpu: GpuPower, profile: Profile, n: int = 64) -> OperatingCu
 
     Notes
     -----
-    Each phase has the cap for itself. A phase that would draw more than TDP at full clock runs
-    below it even where there is no other cap: speeds are relative to that.
+    As `operating_points`.
     """
     if n < 2:
         raise DomainError(f"n: must be 2 or more, found {n}")
-    cap = np.linspace(gpu.min_cap_w, gpu.tdp_w, n)
-    clocks = np.stack([clock_at_cap(gpu, phase, cap) for phase in profile.phases])
+    return operating_points(gpu, profile, np.linspace(gpu.min_cap_w, gpu.tdp_w, n))
+
+
+def operating_points(gpu: GpuPower, profile: Profile, cap_w: ArrayLike) -> OperatingCurve:
+    """Power, speed and swing of one kind of work at given caps.
+
+    Parameters
+    ----------
+    cap_w : (n,) array_like
+        Ascending, up to TDP. [W]
+
+    Returns
+    -------
+    OperatingCurve
+        One row a cap; ``rate`` is relative to the speed at TDP, whether or not that is a row.
+
+    Raises
+    ------
+    DomainError
+        If the caps do not ascend, or lie outside of what the GPU has.
+
+    Notes
+    -----
+    Each phase has the cap for itself. A phase that would draw more than TDP at full clock runs
+    below it even where there is no other cap: speeds are relative to that.
+    """
+    (cap,) = finite(cap_w=cap_w)
+    if cap.ndim != 1 or cap.size == 0 or np.any(np.diff(cap) < 0) or cap[-1] > gpu.tdp_w:
+        raise DomainError(f"cap_w: must be a list that ascends to tdp_w ({gpu.tdp_w:g} W) at most")
+    caps = np.append(cap, gpu.tdp_w)
+    clocks = np.stack([clock_at_cap(gpu, phase, caps) for phase in profile.phases])
     pairs = list(zip(profile.phases, clocks, strict=True))
     # Where rounding has lost an ulp it is given back, so that no column falls by one.
     power = _rising(np.stack([_power_w(gpu, phase, clock) for phase, clock in pairs]))
@@ -283,11 +311,11 @@ def operating_curve(gpu: GpuPower, profile: Profile, n: int = 64) -> OperatingCu
     clock = _rising((time * clocks).sum(axis=0) / step)
     return OperatingCurve(
         cap_w=cap,
-        power_w=np.clip(mean, trough, peak),
-        rate=step[-1] / step,
-        peak_w=peak,
-        trough_w=trough,
-        clock=np.minimum(clock, 1.0),
+        power_w=np.clip(mean, trough, peak)[:-1],
+        rate=(step[-1] / step)[:-1],
+        peak_w=peak[:-1],
+        trough_w=trough[:-1],
+        clock=np.minimum(clock, 1.0)[:-1],
     )
 
 
