@@ -168,17 +168,21 @@ def read_works(path: Path) -> dict[str, Work]:
         try:
             works[name] = _work(name, entry, bases)
         except KeyError as error:
-            raise CatalogError(f"{path.name} {name}: needs or does not know {error}") from None
-        except (TypeError, AttributeError, DomainError) as error:
+            raise CatalogError(f"{path.name} {name}: needs the key {error}") from None
+        except CatalogError as error:
+            raise CatalogError(f"{path.name} {name}: {error}") from None
+        except (TypeError, AttributeError, ValueError, DomainError) as error:
             raise CatalogError(f"{path.name} {name}: not a power profile: {error}") from None
     return works
 
 
 def _work(name: str, entry: dict[str, Any], bases: dict[str, Basis]) -> Work:
-    phases = tuple(Phase(**phase) for phase in entry["phases"])
+    phases, basis = tuple(Phase(**phase) for phase in entry["phases"]), entry["basis"]
+    if basis not in bases:
+        raise CatalogError(f"unknown basis {basis!r}; {did_you_mean(basis, bases)}")
     return Work(
         profile=Profile(name=name, phases=phases, synchronous=entry["synchronous"]),
         title=entry["title"],
         notes=entry.get("notes", ""),
-        basis=bases[entry["basis"]],
+        basis=bases[basis],
     )
