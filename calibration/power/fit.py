@@ -15,6 +15,7 @@ from typing import Any
 
 import held_out
 import numpy as np
+import plot
 import sanity
 import serving
 import sweeps
@@ -101,6 +102,7 @@ def main() -> int:
         text = yaml.safe_dump(found[name], sort_keys=False, allow_unicode=True)
         path.write_text(HEADER + text, encoding="utf-8")
     tables.write(found)
+    plot.draw()
     print(tables.markdown(found))
     return 0
 

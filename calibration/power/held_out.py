@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,25 +12,39 @@ from sweeps import Array, Sweep
 
 @dataclass(frozen=True)
 class Errors:
-    """Relative errors: a row a job, a column a limit, without the highest."""
+    """Predicted against measured: a row a job, a column a limit, without the highest."""
 
-    power: Array
-    rate: Array
+    power_w: Array  # measured
+    rate: Array  # measured
+    power_error: Array  # predicted over measured, less 1
+    rate_error: Array
+
+    def part(self, columns: list[int]) -> Errors:
+        """Some of the limits."""
+        return Errors(*(values[:, columns] for values in astuple(self)))
 
 
 def errors(law: Law, tdp_w: float, jobs: list[Sweep]) -> Errors:
-    """Predicted over measured, less 1."""
-    told = predict_many(law, tdp_w, jobs)
-    return Errors(
-        np.array([p[:-1] / job.power_w[:-1] - 1 for (p, _), job in zip(told, jobs, strict=True)]),
-        np.array([r[:-1] / job.rate[:-1] - 1 for (_, r), job in zip(told, jobs, strict=True)]),
+    """What the law makes of the jobs."""
+    return _compare(predict_many(law, tdp_w, jobs), jobs)
+
+
+def without_a_model(jobs: list[Sweep]) -> Errors:
+    """Errors of no model at all: the job draws the limit and runs as fast as before."""
+    return _compare(
+        [(np.minimum(job.cap_w, job.power_w[-1]), np.ones_like(job.rate)) for job in jobs], jobs
     )
+
+
+def _compare(predicted: list[tuple[Array, Array]], jobs: list[Sweep]) -> Errors:
+    power_w = np.array([job.power_w[:-1] for job in jobs])
+    rate = np.array([job.rate[:-1] for job in jobs])
+    told_w, told_rate = (np.array([one[i][:-1] for one in predicted]) for i in (0, 1))
+    return Errors(power_w, rate, told_w / power_w - 1, told_rate / rate - 1)
 
 
 def joined(many: list[Errors]) -> Errors:
-    return Errors(
-        np.concatenate([one.power for one in many]), np.concatenate([one.rate for one in many])
-    )
+    return Errors(*(np.concatenate(parts) for parts in zip(*map(astuple, many), strict=True)))
 
 
 def without_network(jobs: list[Sweep], tdp_w: float) -> dict[str, tuple[Law, Errors]]:
@@ -49,18 +63,10 @@ def without_each_job(jobs: list[Sweep], tdp_w: float) -> Errors:
     )
 
 
-def without_a_model(jobs: list[Sweep]) -> Errors:
-    """Errors of no model at all: the job draws the limit and runs as fast as before."""
-    return Errors(
-        np.array([np.minimum(j.cap_w, j.power_w[-1])[:-1] / j.power_w[:-1] - 1 for j in jobs]),
-        np.array([1 / j.rate[:-1] - 1 for j in jobs]),
-    )
-
-
 def told(found: Errors) -> dict[str, Any]:
     """Median and 90th percentile of the size of the errors, and the median error."""
     result: dict[str, Any] = {"rows": int(found.rate.size)}
-    for name, values in (("rate", found.rate), ("power", found.power)):
+    for name, values in (("rate", found.rate_error), ("power", found.power_error)):
         result[name] = {
             "median": float(np.median(np.abs(values))),
             "p90": float(np.quantile(np.abs(values), 0.9)),
@@ -70,11 +76,19 @@ def told(found: Errors) -> dict[str, Any]:
 
 
 def by_cap(found: Errors, caps_w: Array) -> list[dict[str, Any]]:
-    """`told` at each limit."""
-    return [
-        {"cap_w": float(cap), **told(Errors(found.power[:, [i]], found.rate[:, [i]]))}
-        for i, cap in enumerate(caps_w[:-1])
-    ]
+    """`told` at each limit, with the medians over jobs of what was measured and predicted."""
+    rows = []
+    for i, cap in enumerate(caps_w[:-1]):
+        one = found.part([i])
+        medians = {
+            "rate": (one.rate, one.rate * (1 + one.rate_error)),
+            "power_w": (one.power_w, one.power_w * (1 + one.power_error)),
+        }
+        rows.append(
+            {"cap_w": float(cap), "errors": told(one)}
+            | {name: [float(np.median(each)) for each in pair] for name, pair in medians.items()}
+        )
+    return rows
 
 
 def of_gpu(jobs: list[Sweep], tdp_w: float) -> dict[str, Any]:

@@ -18,7 +18,7 @@ def markdown(found: dict[str, Any]) -> str:
     blocks = [
         "### Parameters\n\n" + _laws(gpus),
         "### Errors\n\n" + _errors(zeus),
-        "### Errors by limit, networks held out\n\n" + _caps(gpus),
+        "### By limit, networks held out: medians over jobs\n\n" + _caps(gpus),
         "### Errors by network that was held out\n\n" + _networks(gpus),
         "### H100 serving chat, models held out\n\n" + _served(served),
         "### A100 fleets beside the default curve\n\n" + _fleets(sane["a100"]),
@@ -84,14 +84,18 @@ def _caps(gpus: dict[str, Any]) -> str:
     rows = []
     for gpu, one in gpus.items():
         for row in one["by_cap"]:
+            share, errors = row["cap_w"] / one["tdp_w"], row["errors"]
             cells = [
-                f"{100 * row[of][how]:{form}} %"
-                for of in ("rate", "power")
-                for how, form in (("median", ".1f"), ("p90", ".1f"), ("bias", "+.1f"))
+                *(f"{value:.3f}" for value in row["rate"]),
+                *(f"{100 * errors['rate'][how]:.1f} %" for how in ("median", "p90")),
+                *(f"{value:.0f} W" for value in row["power_w"]),
+                *(f"{100 * errors['power'][how]:.1f} %" for how in ("median", "p90")),
             ]
-            rows.append([TITLES[gpu], f"{row['cap_w']:.0f} W", *cells])
-    head = ["GPU", "limit", "speed: median", "p90", "signed", "power: median", "p90", "signed"]
-    return _table(head, rows)
+            rows.append([TITLES[gpu], f"{row['cap_w']:.0f} W ({share:.0%})", *cells])
+    speed, power = (
+        [f"{what}: measured", "predicted", "error", "p90"] for what in ("speed", "power")
+    )
+    return _table(["GPU", "limit (of TDP)", *speed, *power], rows)
 
 
 def _networks(gpus: dict[str, Any]) -> str:

@@ -150,3 +150,22 @@ def test_scale_does_not_matter(gpu: GpuPower, profile: Profile, factor: float) -
     assert other.power_w[same] == pytest.approx(one.power_w[same] * factor, rel=1e-6)
     if same[-1]:
         assert other.rate[same] == pytest.approx(one.rate[same], rel=1e-6)
+
+
+@given(gpus(), st.floats(0.01, 1), st.floats(0, 1.2))
+def test_the_clock_of_work_without_memory_is_that_of_the_closed_form(
+    gpu: GpuPower, compute: float, at: float
+) -> None:
+    """Power above idle is A v(clock); v is inverted by a root above the knee, by division below."""
+    cap = gpu.idle_w + at * (gpu.tdp_w - gpu.idle_w)
+    full_w = compute * gpu.compute_w
+    if full_w < 1e-3 * gpu.tdp_w:
+        return
+    above = (cap - gpu.idle_w) / full_w
+    at_knee = gpu.knee_clock**gpu.exponent
+    if above >= at_knee:
+        clock = above ** (1 / gpu.exponent)
+    else:
+        clock = above / gpu.knee_clock ** (gpu.exponent - 1)
+    found = clock_at_cap(gpu, Phase(name="cores", compute=compute, clocked=1.0), cap)
+    assert found == pytest.approx(min(1.0, max(gpu.min_clock, clock)), rel=1e-9)

@@ -169,3 +169,13 @@ def test_broken_curves_are_refused(tmp_path: Path, entry: str, message: str) -> 
     file.write_text(BASES + entry)
     with pytest.raises(CatalogError, match=re.escape(message)):
         power.read_curves(file)
+
+
+@pytest.mark.parametrize("gpu", ["v100-pcie", "rtx-6000"])
+@pytest.mark.parametrize("name", ["training", "batch"])
+def test_a_step_costs_least_energy_at_about_half_of_tdp(gpu: str, name: str) -> None:
+    """As the sweeps have it: the optimum lies at 45 to 60 % of the highest limit."""
+    model = power.gpu_power(gpu)
+    curve = operating_curve(model, power.profile(name), 512)
+    best = curve.cap_w[np.argmin(curve.power_w / curve.rate)] / model.tdp_w
+    assert 0.45 <= best <= 0.60

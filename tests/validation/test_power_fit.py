@@ -17,7 +17,7 @@ import pytest
 from pytest import approx
 
 FOLDER = Path(__file__).parents[2] / "calibration/power"
-MODULES = ("sweeps", "model", "held_out", "serving", "sanity", "tables", "fit")
+MODULES = ("sweeps", "model", "held_out", "serving", "sanity", "tables", "plot", "fit")
 STATED = 0.04  # median error of speed and of power on networks held out
 
 
