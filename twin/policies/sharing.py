@@ -81,6 +81,7 @@ def first_fit(on: Draws, room_w: Array, order: Ids) -> Mask:
     Parameters
     ----------
     on : Draws
+        An item once in each domain.
     room_w : (n_domain,) array
         [W]
     order : (n_item,) array
@@ -111,6 +112,7 @@ def first_fit(on: Draws, room_w: Array, order: Ids) -> Mask:
             return taken
         left_w -= on.sum_w(now.astype(float), len(left_w))
         waiting &= ~now
+        waiting[order[end]] = False
         waiting[on.item[waiting[on.item] & (on.watts > left_w[on.domain])]] = False
         on = on.of(waiting[on.item])
 
