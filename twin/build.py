@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,12 +20,14 @@ if TYPE_CHECKING:
 
     from twin.catalog.parts import NodeType
     from twin.kernel.hazards import Reliability
+    from twin.kernel.power import Powering
     from twin.policies.base import PlacementPolicy, Scheduler
     from twin.scenario import site as asked
     from twin.scenario.schema import Scenario
     from twin.workload.jobs import Workload
 
 DEFAULT_NODES_PER_RACK = 4
+DEFAULT_EPOCH = datetime(2025, 1, 1)  # second 0 where nobody says; a Wednesday
 MAX_HORIZON_S = 1e12  # thirty thousand years; integrals over it are far from overflow
 
 
@@ -39,6 +42,7 @@ class Built:
     estimate_s: NDArray[np.float64] | None  # None: the true durations
     assumptions: tuple[str, ...]
     reliability: Reliability | None = None  # None: nothing fails, starts or saves
+    powering: Powering | None = None  # None: power is not computed
 
     @property
     def expected_mtti_s(self) -> Callable[[str, int], float] | None:
@@ -68,14 +72,17 @@ def build(scenario: Scenario) -> Built:
     site = build_site(scenario)
     workload = build_workload(scenario, site)
     policies = scenario.policies
+    powering = build_powering(scenario, site, workload)
+    told = powering.model.assumed if powering is not None else ()
     return Built(
         site=site,
         workload=workload,
         scheduler=make_policy("schedulers", policies.scheduler.name, policies.scheduler.options),
         placement=make_policy("placements", policies.placement.name, policies.placement.options),
         estimate_s=build_estimates(scenario, workload),
-        assumptions=tuple(assumptions(scenario, workload)),
-        reliability=build_reliability(scenario, site),
+        assumptions=(*assumptions(scenario, workload), *told),
+        reliability=build_reliability(scenario, site, powering),
+        powering=powering,
     )
 
 
@@ -217,7 +224,39 @@ def build_estimates(scenario: Scenario, workload: Workload) -> NDArray[np.float6
     return estimate_s
 
 
-def build_reliability(scenario: Scenario, site: Site) -> Reliability | None:
+def build_powering(scenario: Scenario, site: Site, workload: Workload) -> Powering | None:
+    """What draws power, what it may draw, and who decides; None if the scenario has no power.
+
+    Raises
+    ------
+    InputError
+        If a figure that is needed is not known, or a cap is below what stands there draws at rest.
+    """
+    if scenario.power is None:
+        return None
+    from twin.facility.asked import power_model
+    from twin.kernel.power import Powering
+    from twin.site.domains import Domains
+
+    if scenario.site.node_list is not None:
+        raise InputError(
+            "power: the nodes of site.node_list have no known power; describe the site by pools"
+        )
+    policies = scenario.policies
+    nodes = [node_type(pool.node) for pool in scenario.site.pools]
+    epoch = scenario.start or workload.epoch or DEFAULT_EPOCH
+    model = power_model(scenario.power, Domains(site), nodes, epoch, scenario.horizon_s)
+    return Powering(
+        model=model,
+        power=make_policy("power", policies.power.name, policies.power.options),
+        lighting=make_policy("lighting", policies.lighting.name, policies.lighting.options),
+        admission=make_policy("admission", policies.admission.name, policies.admission.options),
+    )
+
+
+def build_reliability(
+    scenario: Scenario, site: Site, powering: Powering | None = None
+) -> Reliability | None:
     """What may fail, what beginning again takes, and who decides; None if nothing is asked for.
 
     Raises
@@ -228,7 +267,8 @@ def build_reliability(scenario: Scenario, site: Site) -> Reliability | None:
     from twin.scenario.recovery import Recovery
 
     spares = any(pool.spares for pool in site.pools)
-    if scenario.failures is None and scenario.recovery == Recovery() and not spares:
+    outages = powering is not None and powering.model.may_interrupt
+    if not (scenario.failures or scenario.recovery != Recovery() or spares or outages):
         return None
     from twin.failures.asked import check_site, failure_model, restart_model
     from twin.kernel.hazards import Reliability
@@ -269,10 +309,8 @@ FAILS = (
     "A node that a fault takes is repaired as a whole; jobs use no part of it meanwhile.",
     "Schedulers expect a node back after the median of its repair, and a job by its nominal speed.",
 )
-NOT_MODELLED = (
-    "Power, cooling and energy are not computed.",
-    "CPU cores and host memory never run out.",
-)
+NO_POWER = "Power, cooling and energy are not computed."
+NOT_MODELLED = ("CPU cores and host memory never run out.",)
 
 
 def assumptions(scenario: Scenario, workload: Workload) -> list[str]:
@@ -291,4 +329,6 @@ def assumptions(scenario: Scenario, workload: Workload) -> list[str]:
     fails = scenario.failures is not None
     if fails and scenario.recovery.checkpoint is None:
         found.append("No job saves its work: an interruption costs all of it.")
+    if scenario.power is None:
+        found.append(NO_POWER)
     return [*found, *(FAILS if fails else NEVER_FAILS), *NOT_MODELLED]

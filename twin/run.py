@@ -161,6 +161,7 @@ def _run_into(scenario: Scenario, target: Path, report: bool, advance: Advance |
             built.placement,
             built.estimate_s,
             built.reliability,
+            built.powering,
         )
         record = simulation.run(scenario.horizon_s, advance)
         tables = outcome(record, built.workload.jobs, built.site, scenario.output.timeline_bin_s)
@@ -172,6 +173,7 @@ def _run_into(scenario: Scenario, target: Path, report: bool, advance: Advance |
             seed=scenario.seed,
             assumptions=list(built.assumptions),
             expected_mtti_s=built.expected_mtti_s,
+            tariff=built.powering.model.tariff if built.powering is not None else None,
         )
         wall_s = time.perf_counter() - started_s
         summary["engine"] = {

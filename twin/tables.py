@@ -78,6 +78,23 @@ GPU_TIME_SHARES: tuple[Share, ...] = (
     Share("useful", "useful", "work that counts"),
 )
 
+ENERGY_SHARES: tuple[Share, ...] = (
+    *(
+        share
+        for share in GPU_TIME_SHARES
+        if share.name not in ("dark", "down", "idle", "stranded", "spare", "useful")
+    ),
+    Share("spare", "spare", "GPUs at rest, held back to replace what fails"),
+    Share("idle", "idle", "GPUs at rest that are free, or on a node that is in service"),
+    Share("stranded", "stranded", "GPUs at rest while work waits, or held and not asked for"),
+    Share("dark", "dark", "nodes that are off or waking"),
+    Share("host", "hosts", "CPUs, memory, NICs and fans of nodes that are on"),
+    Share("network", "network", "switches and optics"),
+    Share("conversion", "conversion", "lost in power supplies, PDUs, UPS and transformers"),
+    Share("cooling", "cooling", "fans, pumps and chillers of the halls"),
+    Share("useful", "useful", "GPUs at work that counts"),
+)
+
 JOB_STATES = ("completed", "failed", "rejected", "running", "queued")
 JOB_KINDS = ("training", "batch", "interactive", "serving")
 
@@ -243,7 +260,33 @@ DOMAINS = _table(
     ],
 )
 
+POWER = _table(
+    "power",
+    "one row per domain of the power tree, where power is computed",
+    [
+        ("level", "category", "", "node, rack, row, ups, hall or site"),
+        ("unit", "int64", "", "number of the domain within its level"),
+        ("domain", "string", "", "its name"),
+        ("gpus", "int64", "", "GPUs below it"),
+        ("nameplate_w", "float64", "W", "all nodes below it at most, network included"),
+        ("cap_w", "float64", "W", "what it might draw, in the mean; inf without a cap"),
+        ("least_cap_w", "float64", "W", "the same at its least"),
+        ("mean_w", "float64", "W", "power drawn, in the mean"),
+        ("peak_w", "float64", "W", "the most that it drew"),
+        ("p99_w", "float64", "W", "what it drew less than for 99 % of the time"),
+        ("energy_j", "float64", "J", "energy drawn"),
+        ("violation_s", "float64", "s", "time for which it drew more than its cap"),
+        ("longest_violation_s", "float64", "s", "the longest stretch of that"),
+        ("swing_w", "float64", "W", "swing of power within steps, P99 over time, peak to peak"),
+        ("unsmoothed_swing_w", "float64", "W", "the same if nothing took it up"),
+        ("dark_gpu_s", "float64", "GPU s", "GPU-time not powered"),
+        ("throttled_gpu_s", "float64", "GPU s", "GPU-time that caps cost the jobs in it"),
+    ],
+)
+
 RUN_TABLES: tuple[Table, ...] = (JOBS, ALLOCATIONS, INCIDENTS, TIMELINE, DOMAINS)
+# Only of runs in which power is computed; others, and earlier ones, have no such file.
+POWER_TABLES: tuple[Table, ...] = (POWER,)
 
 
 # Headline figures of a run: key in summary.json (dotted), label, unit, and whether less is better.
@@ -272,6 +315,16 @@ HEADLINES: tuple[Headline, ...] = (
     Headline("reliability.goodput", "goodput of held GPU-time", "", "more"),
     Headline("reliability.availability", "GPU availability", "", "more"),
     Headline("makespan_s", "makespan", "s", "less"),
+    Headline("power.useful_gpus", "useful GPUs", "", "more"),
+    Headline("power.useful_gpus_per_mw", "useful GPUs per MW", "", "more"),
+    Headline("power.mean_w", "mean power", "W", "less"),
+    Headline("power.peak_w", "peak power", "W", "less"),
+    Headline("power.pue", "PUE", "", "less"),
+    Headline("power.powered_fraction", "powered fraction", "", "neither"),
+    Headline("power.throttled_fraction", "throttled fraction", "", "less"),
+    Headline("power.cap_violation_s", "time above the cap", "s", "less"),
+    Headline("cost.usd", "cost of power", "USD", "less"),
+    Headline("cost.kgco2", "carbon", "kg", "less"),
 )
 
 

@@ -19,6 +19,7 @@ from twin.kernel.life import (
     STARTUP,
     STRAGGLING,
     STRANDED,
+    THROTTLED,
     USEFUL,
     Life,
 )
@@ -33,15 +34,19 @@ class Accounts:
         GPUs held that were asked for, that were not, and that stand by warm.
     working_gpus : float
         GPUs that compute, at their speed.
+    touched : dict of int to Life
+        Jobs, by row, whose power may have changed; emptied by whoever keeps account of power.
     """
 
     def __init__(self, incidents: Incidents) -> None:
         self._incidents = incidents
         self.busy_gpus = self.surplus_gpus = self.standby_gpus = 0
         self.working_gpus = 0.0
+        self.touched: dict[int, Life] = {}
 
     def settle(self, life: Life, now_s: float) -> None:
-        """Account for the GPU-time of a job up to now."""
+        """Account for the GPU-time and the energy of a job up to now."""
+        self.touched[life.job.row] = life
         if now_s > life.since_s:
             computed_s = life.progress.advance(now_s) if life.phase == RUNNING else 0.0
             self._spend(life, now_s, computed_s)
@@ -58,41 +63,51 @@ class Accounts:
     def _spend(self, life: Life, now_s: float, computed_s: float) -> None:
         dt_s = now_s - life.since_s
         life.since_s = now_s
-        spent, busy, phase = life.spent, life.busy_gpus, life.phase
+        busy, phase = life.busy_gpus, life.phase
         if life.surplus_gpus:
-            spent[STRANDED] += dt_s * life.surplus_gpus
+            life.book(STRANDED, dt_s * life.surplus_gpus, life.idle_w)
         if life.standby_gpus:
-            spent[SPARE] += dt_s * life.standby_gpus
+            life.book(SPARE, dt_s * life.standby_gpus, life.idle_w)
         if phase == RUNNING:
             life.ran_s += dt_s
             self._compute(life, dt_s, computed_s)
         elif phase == STARTING:
-            spent[STARTUP] += dt_s * busy
+            life.book(STARTUP, dt_s * busy, life.power_w)
         elif phase == SAVING:
-            spent[CHECKPOINT] += dt_s * busy
+            life.book(CHECKPOINT, dt_s * busy, life.power_w)
         elif phase == IDLED:
-            spent[RESTART] += dt_s * busy
+            life.book(RESTART, dt_s * busy, life.power_w)
             self._incidents.idled_gpu_s[life.incident] += dt_s * busy
         elif phase == RESTARTING:
-            spent[RESTART] += dt_s * busy
+            life.book(RESTART, dt_s * busy, life.power_w)
             self._incidents.restart_gpu_s[life.incident] += dt_s * busy
 
     def _compute(self, life: Life, dt_s: float, computed_s: float) -> None:
-        spent, busy = life.spent, life.busy_gpus
-        spent[CHECKPOINT] += (dt_s - computed_s) * busy
+        busy = life.busy_gpus
+        # Power is that of the mean over a cycle of work and saving; here each gets its part.
+        stall_s = dt_s - computed_s
+        save_w, work_w = life.power_w, life.power_w
+        if life.save_w and stall_s:
+            mean_w = (stall_s * life.save_w + computed_s * life.work_w) / dt_s
+            save_w = life.save_w * life.power_w / mean_w
+            work_w = life.work_w * life.power_w / mean_w
+        life.book(CHECKPOINT, stall_s * busy, save_w)
         active_gpu_s = computed_s * life.scale * life.job.gpus
         if life.scale != 1.0:  # healthy GPUs of broken replicas, and those that join again
             idled_gpu_s = computed_s * busy - active_gpu_s
-            spent[RESTART] += idled_gpu_s
+            life.book(RESTART, idled_gpu_s, work_w)
             self._incidents.idled_gpu_s[life.incident] += idled_gpu_s
-        if life.speed == 1.0 and life.comm == 1.0:
-            spent[USEFUL] += active_gpu_s
+        if life.speed == 1.0 and life.comm == 1.0 and life.throttle == 1.0:
+            life.book(USEFUL, active_gpu_s, work_w)
             return
         straggling_gpu_s = active_gpu_s * (1 - life.speed)
         exposed_gpu_s = active_gpu_s * life.speed * (1 - life.comm)
-        spent[STRAGGLING] += straggling_gpu_s
-        spent[EXPOSED_COMM] += exposed_gpu_s
-        spent[USEFUL] += active_gpu_s - straggling_gpu_s - exposed_gpu_s
+        throttled_gpu_s = active_gpu_s * life.speed * life.comm * (1 - life.throttle)
+        life.book(STRAGGLING, straggling_gpu_s, work_w)
+        life.book(EXPOSED_COMM, exposed_gpu_s, work_w)
+        life.book(THROTTLED, throttled_gpu_s, work_w)
+        useful_gpu_s = active_gpu_s - straggling_gpu_s - exposed_gpu_s - throttled_gpu_s
+        life.book(USEFUL, useful_gpu_s, work_w)
         if straggling_gpu_s:
             self._incidents.slowed_gpu_s[life.slow_incident] += straggling_gpu_s
         if exposed_gpu_s:
@@ -100,6 +115,7 @@ class Accounts:
 
     def count(self, life: Life, held_gpus: int) -> None:
         """A job holds so many GPUs from now on."""
+        self.touched[life.job.row] = life
         self.busy_gpus -= life.busy_gpus
         self.surplus_gpus -= life.surplus_gpus
         self.standby_gpus -= life.standby_gpus
@@ -128,7 +144,10 @@ class Accounts:
         lost_gpu_s = progress.roll_back(safe_s, life.hit) * life.job.gpus
         if progress.work_s <= life.clean_s:
             life.clean_s = inf  # what was corrupt is lost
-        life.spent[USEFUL] -= lost_gpu_s
-        life.spent[LOST] += lost_gpu_s
+        useful_gpu_s = life.spent[USEFUL]
+        # Work is lost in the order in which it was done last, at the mean power of all of it.
+        lost_w = life.joules[USEFUL] / useful_gpu_s if useful_gpu_s > 0 else 0.0
+        life.book(USEFUL, -lost_gpu_s, lost_w)
+        life.book(LOST, lost_gpu_s, lost_w)
         self._incidents.lost_gpu_s[life.incident] += lost_gpu_s
         return level

@@ -22,13 +22,13 @@ class Clock(Environment):
     passed on as they are.
     """
 
-    def at(self, time_s: float, order: int) -> Event:
+    def at(self, time_s: float, order: int) -> Moment:
         """An event at ``time_s``, not before now, in its place among those of that instant."""
         return Moment(self, time_s, order, [], None)
 
     def call_at(
         self, time_s: float, order: int, then: Callable[[Event], None], value: object
-    ) -> Event:
+    ) -> Moment:
         """The same, calling ``then`` with the event, whose ``value`` is as given."""
         return Moment(self, time_s, order, [then], value)
 
@@ -57,7 +57,13 @@ class Clock(Environment):
 
 
 class Moment(Event):
-    """An event set for a time, like SimPy's ``Timeout``."""
+    """An event set for a time, like SimPy's ``Timeout``.
+
+    Attributes
+    ----------
+    time_s : float
+        That time. [s]
+    """
 
     def __init__(
         self,
@@ -68,6 +74,7 @@ class Moment(Event):
         value: object,
     ) -> None:
         self.env = clock
+        self.time_s = time_s
         self.callbacks = callbacks
         self._value = value
         self._ok = True

@@ -28,6 +28,8 @@ class Cluster:
         What is overdue, a job or a node, is expected so much later. [s]
     residents : list of list of Job
         Jobs on each node, by node id.
+    switched : set of int
+        Nodes that went out of service or came back; emptied by whoever keeps account of power.
     """
 
     def __init__(self, fleet: Fleet, placement: PlacementPolicy, n_shapes: int) -> None:
@@ -35,6 +37,7 @@ class Cluster:
         self.now_s = 0.0
         self.grace_s = 0.0
         self.residents: list[list[Job]] = [[] for _ in range(fleet.site.n_nodes)]
+        self.switched: set[int] = set()
         self.running_jobs = 0
         self._running: dict[int, Job] = {}
         self._policy = placement
@@ -163,8 +166,10 @@ class Cluster:
             self._reservation = None
 
     def nodes_changed(self, nodes: Iterable[int]) -> None:
-        """Nodes went out of service, came back, or became spares."""
+        """Nodes went out of service, came back, became spares, or dark."""
+        nodes = list(nodes)
         self._ready.stale.update(nodes)
+        self.switched.update(nodes)
         self.changed()
 
     def changed(self) -> None:

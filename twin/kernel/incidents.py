@@ -5,8 +5,11 @@ from __future__ import annotations
 from array import array
 from math import nan
 
-FAIL_STOP, SLOW, SILENT, DEGRADED, MAINTENANCE = range(5)
-KINDS = ("fail_stop", "slow", "silent", "degraded", "maintenance")
+FAIL_STOP, SLOW, SILENT, DEGRADED, MAINTENANCE, CAP, BREAKER, THERMAL = range(8)
+KINDS = (
+    *("fail_stop", "slow", "silent", "degraded", "maintenance"),
+    *("cap", "breaker", "thermal"),
+)
 
 
 class Incidents:

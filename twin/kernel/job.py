@@ -91,6 +91,11 @@ class Job:
         return str(self._details.get("kind", self.row))
 
     @property
+    def model(self) -> str:
+        """The model that it trains or serves; empty if not stated."""
+        return str(self._details.get("model", self.row))
+
+    @property
     def priority(self) -> int:
         """Higher goes first, under policies that heed it."""
         return int(self._details.get("priority", self.row))

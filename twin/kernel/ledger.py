@@ -37,6 +37,9 @@ def job_shares(record: Record, gpus: NDArray[np.int32]) -> dict[str, Array]:
     end_s = np.where(np.isnan(record.end_s), record.horizon_s, record.end_s)
     ran_s = np.where(np.isnan(record.start_s), 0.0, end_s - record.start_s)
     shares["useful"] = ran_s * gpus
+    if record.power is not None:
+        shares["throttled"] = record.power.throttled_gpu_s
+        shares["useful"] = shares["useful"] - shares["throttled"]
     shares["stranded"] = ran_s * np.maximum(record.held_gpus - gpus, 0)
     return shares
 
@@ -75,7 +78,7 @@ def gpu_time(record: Record, held: dict[str, Array], n_gpus: int) -> dict[str, f
     in_gangs = sum(shares.values()) - shares["stranded"] - shares["spare"]
     _balance("GPU-time held by jobs", in_gangs, float(lasted_s @ log["busy_gpus"]), record)
     # Seen by the hall's counters; jobs hold a part of two of them.
-    for name in ("idle", "stranded", "down", "spare"):
+    for name in ("idle", "stranded", "down", "spare", "dark"):
         of_jobs, seen = shares[name], float(lasted_s @ log[f"{name}_gpus"])
         if of_jobs > seen * (1 + TOLERANCE):
             _balance(f"GPU-time held by jobs as {name}", of_jobs, seen, record)

@@ -6,6 +6,8 @@ from math import inf, nan
 
 from simpy import Event
 
+from twin.kernel.clock import Moment
+from twin.kernel.draws import Draw
 from twin.kernel.job import Job
 from twin.kernel.progress import Progress
 from twin.site.fleet import Fleet
@@ -17,12 +19,14 @@ SHARES = (
     "checkpoint",
     "lost",
     "exposed_comm",
+    "throttled",
     "straggling",
     "useful",
     "stranded",
     "spare",
 )
-STARTUP, RESTART, CHECKPOINT, LOST, EXPOSED_COMM, STRAGGLING, USEFUL, STRANDED, SPARE = range(9)
+STARTUP, RESTART, CHECKPOINT, LOST, EXPOSED_COMM, THROTTLED = range(6)
+STRAGGLING, USEFUL, STRANDED, SPARE = range(6, 10)
 
 # Phases. AWAY: it holds nothing and waits in the queue. STARTING: its first start. SAVING: it
 # writes a checkpoint before it leaves a node. IDLED: interrupted, holding what is left of its
@@ -40,16 +44,23 @@ class Life:
         Up to when its GPU-time is accounted for. [s]
     event : Event or None
         The one event that it waits for; any other that fires is out of date.
-    spent : list of float
-        GPU-time by `SHARES`. [GPU s]
+    spent, joules : list of float
+        GPU-time by `SHARES`, and the energy of the GPUs in it. [GPU s], [J]
+    power_w, idle_w : float
+        What each GPU draws that was asked for, and one at rest. [W]
+    work_w, save_w : float
+        Of the former, while it computes and while it saves; 0 if it does not save. [W]
     whole_gpus : int
         GPUs that its gang takes, those not asked for included and standbys not.
     held_gpus : int
         GPUs held now; of these ``busy`` were asked for, ``surplus`` not, ``standby`` are warm.
     standby : set of int
         Nodes that stand by.
-    scale, speed, comm : float
-        Share of the gang that works, speed of its slowest part, and what slow links leave of that.
+    scale, speed, comm, throttle : float
+        Share of the gang that works, speed of its slowest part, what slow links leave of that, and
+        what caps leave of it all.
+    finish_s : float
+        When it will have done its work, if nothing changes. [s]
     incident : int
         The one that interrupted it last.
     known : bool
@@ -87,15 +98,19 @@ class Life:
         "busy_gpus",
         "clean_s",
         "comm",
+        "draw",
         "estimate_s",
         "event",
+        "finish_s",
         "held_gpus",
         "hit",
         "hits",
+        "idle_w",
         "incident",
         "interrupted_s",
         "interruptions",
         "job",
+        "joules",
         "known",
         "leaving",
         "link_incident",
@@ -103,6 +118,7 @@ class Life:
         "node_gpus",
         "phase",
         "pool",
+        "power_w",
         "preemptions",
         "progress",
         "ran_s",
@@ -112,6 +128,7 @@ class Life:
         "restart",
         "restarts",
         "runs",
+        "save_w",
         "scale",
         "shrunk",
         "since_s",
@@ -123,8 +140,10 @@ class Life:
         "standby_gpus",
         "station",
         "surplus_gpus",
+        "throttle",
         "troubled",
         "whole_gpus",
+        "work_w",
     )
 
     def __init__(self, job: Job, progress: Progress) -> None:
@@ -133,8 +152,11 @@ class Life:
         self.estimate_s = job.estimate_s
         self.phase = AWAY
         self.since_s = 0.0
-        self.event: Event | None = None
+        self.event: Moment | None = None
         self.spent = [0.0] * len(SHARES)
+        self.joules = [0.0] * len(SHARES)
+        self.power_w = self.idle_w = self.work_w = self.save_w = 0.0
+        self.draw: Draw | None = None
         self.allocations: dict[int, int] = {}  # node -> row of the table of allocations
         self.pool = -1
         self.node_gpus = 0
@@ -144,7 +166,8 @@ class Life:
         self.leaving: dict[int, list[object]] = {}
         self.lost_nodes: list[int] = []
         self.troubled: list[int] = []
-        self.scale = self.speed = self.comm = 1.0
+        self.scale = self.speed = self.comm = self.throttle = 1.0
+        self.finish_s = inf
         self.incident = self.slow_incident = self.link_incident = -1
         self.known = False
         self.interrupted_s = nan
@@ -162,7 +185,7 @@ class Life:
     @property
     def pace(self) -> float:
         """Work done in a second of computing."""
-        return self.scale * self.speed * self.comm
+        return self.scale * self.speed * self.comm * self.throttle
 
     @property
     def gang_nodes(self) -> int:
@@ -174,6 +197,11 @@ class Life:
         """GPUs that its gang lacks."""
         return max(self.whole_gpus - self.held_gpus, 0)
 
+    def book(self, share: int, gpu_s: float, gpu_w: float) -> None:
+        """So much GPU-time went there, each GPU drawing so much."""
+        self.spent[share] += gpu_s
+        self.joules[share] += gpu_s * gpu_w
+
     def settle_in(self, fleet: Fleet) -> None:
         """It was given a whole gang: the last nodes of it are its standbys, if it has any."""
         job = self.job
@@ -184,7 +212,7 @@ class Life:
         if standby_gpus:
             self.standby = set(list(job.held)[-(standby_gpus // self.node_gpus) :])
             self.whole_gpus -= standby_gpus
-        self.scale = 1.0
+        self.scale = self.throttle = 1.0
         self.shrunk = False
 
     def leave_all(self) -> None:

@@ -77,6 +77,8 @@ class Progress:
         """When all work is done, if nothing changes. [s]"""
         left_s = self.total_s - self.work_s
         stalls_s = self._stall_s
+        if self.rate == 0.0:
+            return inf
         if self._written:
             to_next_s = max(self.interval_s - self._since_s, 0.0)
             if left_s > to_next_s:
@@ -94,6 +96,8 @@ class Progress:
             left_s -= self._stall_s
             self._stall_s = 0.0
             self._save(now_s - left_s)
+        if self.rate == 0.0:  # paused
+            return left_s
         computed_s = 0.0
         rate, tau_s = self.rate, self.interval_s if self._written else inf
         while True:
@@ -130,6 +134,14 @@ class Progress:
                         self.saved_s[at] = self.work_s - level.every * tau_s
                     self._flushing = []
                     self._save(now_s - left_s)
+
+    def stalled_share(self) -> float:
+        """Share of the time that checkpoints take in the long run, at this rate."""
+        if not self._written or self.interval_s == inf or self.rate == 0.0:
+            return 0.0
+        round_ = self._written[-1].every
+        stall_s = sum(level.write_s * (round_ // level.every) for level in self._written)
+        return stall_s / (stall_s + round_ * self.interval_s / self.rate)
 
     def safe_s(self, hit: Collection[str], now_s: float) -> tuple[float, int]:
         """The most work that can be read back after faults at these levels, and from which level.

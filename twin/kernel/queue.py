@@ -220,6 +220,14 @@ class Queue:
         for pool in job.shape.pools:
             self.waiting_for_pool[pool] -= 1
 
+    def waiting_gpus(self, pools: int) -> list[int]:
+        """GPUs that waiting jobs ask for, by the first pool that may take them."""
+        found = [0] * pools
+        for job in self:
+            if job.shape.pools:
+                found[job.shape.pools[0]] += job.gpus
+        return found
+
     def next_after(
         self, job: JobView, deadline_s: Callable[[Shape], float], most_gpus: int
     ) -> Job | None:

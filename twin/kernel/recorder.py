@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from twin.kernel.incidents import Incidents
 from twin.kernel.life import SHARES, Life
+from twin.kernel.meter import PowerRecord
 from twin.site.fleet import Held
 
 Array = NDArray[np.float64]
@@ -26,7 +27,11 @@ LOG_COLUMNS = (
     "queued_gpus",
     "running_jobs",
 )
-# What its rows have beside these where something may fail.
+# What its rows have beside these where power is computed, and where something may fail.
+POWER_COLUMNS = (
+    *("dark_gpus", "busy_w", "stranded_w", "spare_w", "throttled_gpus"),
+    *("power_dark_gpus", "heat_dark_gpus", "demand_dark_gpus", "stranded_dark_gpus"),
+)
 HAZARD_COLUMNS = ("working_gpus", "down_gpus", "spare_gpus")
 
 
@@ -51,8 +56,10 @@ class Record:
         ``job, node, gpu_mask, start_s, end_s``.
     lives : dict of (n_job,) arrays or None
         Where something may fail: GPU-time by share, ``restarts``, ``interruptions``,
-        ``preemptions`` and ``interrupted_s``.
+        ``preemptions`` and ``interrupted_s``, and the energy of its GPUs by share, ``<share>_j``.
     incidents : Incidents or None
+    power : PowerRecord or None
+        Where power is computed.
     events : int
         SimPy events fired.
     """
@@ -68,6 +75,7 @@ class Record:
     events: int
     lives: dict[str, Array] | None = None
     incidents: Incidents | None = None
+    power: PowerRecord | None = None
 
 
 class Recorder:
@@ -130,15 +138,21 @@ class Recorder:
     def keep(self, life: Life) -> None:
         """Take down what became of a job, at its end or at the horizon."""
         counts = (life.restarts, life.interruptions, life.preemptions, life.away_s)
-        self._lives[life.job.row] = (*life.spent, *counts)
+        self._lives[life.job.row] = (*life.spent, *counts, *life.joules)
 
     def waits_again(self, row: int) -> None:
         """A job that has run waits in the queue at the horizon."""
         self._waiting_again.append(row)
 
-    def record(self, horizon_s: float, events: int, incidents: Incidents | None = None) -> Record:
+    def record(
+        self,
+        horizon_s: float,
+        events: int,
+        incidents: Incidents | None = None,
+        power: PowerRecord | None = None,
+    ) -> Record:
         """Everything taken down, as arrays."""
-        log = self._log_columns(incidents is not None)
+        log = self._log_columns(incidents is not None, power is not None)
         start_s = np.frombuffer(self.start_s, float)
         end_s = np.frombuffer(self.end_s, float)
         n_jobs = len(start_s)
@@ -174,17 +188,20 @@ class Recorder:
                 "end_s": np.where(np.isnan(to_s), horizon_s, to_s),
             },
             events=events,
-            lives=self._life_columns(n_jobs) if incidents is not None else None,
+            lives=self.lives() if incidents is not None else None,
             incidents=incidents,
+            power=power,
         )
 
-    def _log_columns(self, fails: bool) -> dict[str, Array]:
-        names = (*LOG_COLUMNS, *HAZARD_COLUMNS) if fails else LOG_COLUMNS
+    def _log_columns(self, fails: bool, powered: bool) -> dict[str, Array]:
+        names = LOG_COLUMNS + POWER_COLUMNS * powered + HAZARD_COLUMNS * fails
         rows = np.frombuffer(self.log, float).reshape(-1, len(names))
         log = {name: rows[:, i] for i, name in enumerate(names)}
+        none = np.zeros(len(rows))
         if not fails:
-            none = np.zeros(len(rows))
             log |= {"working_gpus": log["busy_gpus"], "down_gpus": none, "spare_gpus": none}
+        if not powered:
+            log |= dict.fromkeys(POWER_COLUMNS, none)
         return log
 
     def _last_nodes(
@@ -198,8 +215,11 @@ class Recorder:
         then = job[(from_s == last_s[job]) | ((from_s < last_s[job]) & (open_s > last_s[job]))]
         return np.bincount(then, minlength=n_jobs).astype(np.int32)
 
-    def _life_columns(self, n_jobs: int) -> dict[str, Array]:
-        names = (*SHARES, "restarts", "interruptions", "preemptions", "interrupted_s")
+    def lives(self) -> dict[str, Array]:
+        """What became of each job, where it might have failed."""
+        n_jobs = len(self.start_s)
+        counts = ("restarts", "interruptions", "preemptions", "interrupted_s")
+        names = (*SHARES, *counts, *(f"{share}_j" for share in SHARES))
         table = np.zeros((n_jobs, len(names)))
         if self._lives:
             table[list(self._lives)] = list(self._lives.values())

@@ -19,7 +19,10 @@ from twin.kernel.clock import ARRIVALS, Clock
 from twin.kernel.cluster import Cluster
 from twin.kernel.hazards import Hazards, Reliability
 from twin.kernel.job import Job, JobDetails
+from twin.kernel.life_power import LifePower
 from twin.kernel.nominal import Nominal
+from twin.kernel.paced import Paced
+from twin.kernel.power import Power, Powering
 from twin.kernel.queue import Queue
 from twin.kernel.recorder import Record, Recorder
 from twin.policies.base import PlacementPolicy, Scheduler
@@ -44,6 +47,10 @@ class Simulation:
         The policies.
     estimate_s : (n_job,) array, optional
         What the scheduler believes of each job's duration. [s] The true durations if not given.
+    reliability : Reliability, optional
+        What may fail; nothing if not given.
+    powering : Powering, optional
+        What draws power and what it may draw; power is not computed if not given.
     """
 
     def __init__(
@@ -54,9 +61,10 @@ class Simulation:
         placement: PlacementPolicy,
         estimate_s: NDArray[np.float64] | None = None,
         reliability: Reliability | None = None,
+        powering: Powering | None = None,
     ) -> None:
         self.clock = Clock()
-        self._jobs = jobs
+        self.jobs = jobs
         self._scheduler = scheduler
         restarts = reliability.restarts if reliability else None
         shapes, self._shape_of = shapes_of(jobs, site, restarts)
@@ -68,13 +76,28 @@ class Simulation:
         self.queue = Queue(shapes, self._shape_of)
         self.recorder = Recorder(len(jobs))
         self._pools = self.cluster.fleet.index
+        self._power = Power(powering, self) if powering else None
         self._hazards = Hazards(reliability, self) if reliability else None
-        self._nominal = Nominal(self.clock, self.cluster, self.recorder)
-        self._begin = self._hazards.training.start if self._hazards else self._nominal.start
-        self._counted: Nominal | Accounts = (
-            self._hazards.training.accounts if self._hazards else self._nominal
-        )
+        self._counted: Nominal | Paced | Accounts
+        if self._hazards is not None:
+            self._begin = self._hazards.training.start
+            self._counted = self._hazards.training.accounts
+            if self._power is not None:
+                training = self._hazards.training
+                self._power.jobs = LifePower(training, self._power.draws, self.recorder)
+                self._power.incidents = training.incidents
+                self.cluster.fleet.before_failing = self._power.lights.failed
+        elif self._power is not None:
+            draws = self._power.draws
+            paced = Paced(self.clock, self.cluster, self.recorder, draws, len(jobs))
+            self._begin, self._counted = paced.start, paced
+            self._power.jobs = paced
+        else:
+            nominal = Nominal(self.clock, self.cluster, self.recorder)
+            self._begin, self._counted = nominal.start, nominal
         self._arrived = False
+        nodes = powering.model.nodes if powering else ()
+        self._idle_w = [node.gpu_idle_w for node in nodes] or [0.0] * len(site.pools)
 
     def run(self, horizon_s: float | None = None, advance: Advance | None = None) -> Record:
         """Simulate until all work is done, or to a fixed time with jobs still running or waiting.
@@ -100,10 +123,12 @@ class Simulation:
 
     def _run(self, horizon_s: float | None, advance: Advance | None) -> Record:
         clock, queue, cluster = self.clock, self.queue, self.cluster
-        hazards = self._hazards
+        hazards, power = self._hazards, self._power
         until_s = inf if horizon_s is None else horizon_s
         if hazards is not None:
             hazards.begin(until_s)
+        if power is not None:
+            power.begin()
         clock.process(self._arrivals(advance))
         self._note(0.0)
         events = 0
@@ -113,33 +138,40 @@ class Simulation:
             cluster.now_s = queue.now_s = now_s
             if hazards is not None:
                 hazards.recover(now_s)
+            if power is not None and power.acts_first:
+                power.settle(now_s)
             if queue.head is not None:
                 for job in self._scheduler.choose(queue, cluster):
                     self._start(job, now_s)  # type: ignore[arg-type] # views of our own jobs
             self._note(now_s)
-            if hazards is not None and horizon_s is None and self._is_over(hazards):
+            if horizon_s is None and (hazards or power) and self._is_over():
                 break
-        if horizon_s is None and len(self.queue) and not hazards:
+        if horizon_s is None and len(self.queue) and not (hazards or power):
             raise InvariantError(
                 f"{len(self.queue)} jobs wait at {clock.now} s, nothing runs and nothing arrives: "
                 f"the scheduler {type(self._scheduler).__name__} never starts them"
             )
         end_s = clock.now if horizon_s is None else until_s
         incidents = hazards.finish(end_s, queue) if hazards is not None else None
-        return self.recorder.record(end_s, events, incidents)
+        metered = power.finish(end_s) if power is not None else None
+        return self.recorder.record(end_s, events, incidents, metered)
 
-    def _is_over(self, hazards: Hazards) -> bool:
-        """Whether all that can be done is done, though parts go on failing."""
+    def _is_over(self) -> bool:
+        """Whether all that can be done is done, though parts go on failing and caps changing."""
         if not self._arrived or self.cluster.running_jobs:
             return False
-        return self.queue.head is None or not hazards.faults.repairing
+        if self._power is not None and self._power.is_coming:
+            return False
+        if self.queue.head is None:
+            return True
+        return self._hazards is None or not self._hazards.faults.repairing
 
     def _arrivals(self, advance: Advance | None) -> Generator[Event, None, None]:
-        submit_s: list[float] = self._jobs["submit_s"].tolist()
+        submit_s: list[float] = self.jobs["submit_s"].tolist()
         shape_of: list[int] = self._shape_of.tolist()
         run_s, estimate_s, shapes = self._run_s, self._estimate_s, self._shapes
         queue, clock, recorder = self.queue, self.clock, self.recorder
-        details = JobDetails(self._jobs)
+        details = JobDetails(self.jobs)
         now_s = -inf
         for row, at_s in enumerate(submit_s):
             if at_s != now_s:
@@ -171,13 +203,15 @@ class Simulation:
     def _note(self, now_s: float) -> None:
         """Take down the state from now on: one row of `recorder.LOG_COLUMNS`, or of the fewer."""
         queue, cluster = self.queue, self.cluster
-        stranded = 0
+        stranded, stranded_w = 0, 0.0
         if queue.head is not None:
             for pool, waiting in enumerate(queue.waiting_for_pool):
                 if waiting:
-                    stranded += self._pools[pool].free_gpus
+                    free = self._pools[pool].free_gpus
+                    stranded += free
+                    stranded_w += free * self._idle_w[pool]
         counted = self._counted
-        row = (
+        row: tuple[float, ...] = (
             now_s,
             counted.busy_gpus,
             cluster.fleet.free_gpus - stranded,
@@ -186,6 +220,8 @@ class Simulation:
             queue.gpus,
             cluster.running_jobs,
         )
+        if self._power is not None:
+            row += self._power.note(now_s, stranded_w)
         self.recorder.log.extend(row if self._hazards is None else row + self._hazards.state())
 
 

@@ -173,16 +173,26 @@ class Training:
 
     # -- while it runs
 
-    def _go(self, life: Life, now_s: float, interval_s: float) -> None:
-        """Find its speed and set its next event: the finish, or a fault of its software."""
+    def _go(
+        self, life: Life, now_s: float, interval_s: float, *, keeps_event: bool = False
+    ) -> None:
+        """Find its speed and set its next event: the finish, or a fault of its software.
+
+        A pending finish that comes too early may be kept: it looks again when it is due.
+        """
         self.defects.slow_job(life)
         life.progress.run(now_s, life.pace, interval_s)
         self.accounts.begin_work(life)
-        finish_s = life.progress.finish_s()
+        finish_s = life.finish_s = life.progress.finish_s()
+        pending = life.event
         if life.software[0] < finish_s:
             life.event = self._clock.call_at(life.software[0], FAILURES, self._crashed, life)
-        else:
+        elif finish_s == inf:
+            life.event = None
+        elif not (keeps_event and pending is not None and now_s <= pending.time_s <= finish_s):
             life.event = self._clock.call_at(finish_s, COMPLETIONS, self._finished, life)
+        if finish_s == inf:
+            return
         # Nobody expects a slow part to stay slow: the estimate goes by the nominal speed.
         left_s = (finish_s - now_s) * life.speed * life.comm
         share = left_s / life.job.run_s if life.job.run_s > 0 else 1.0
@@ -230,6 +240,17 @@ class Training:
         life.scale = scale
         self._go(life, now_s, life.progress.interval_s)
 
+    def throttle(self, life: Life, rate: float, now_s: float) -> None:
+        """Caps leave a job so much of its speed."""
+        if life.phase != RUNNING:
+            life.throttle = rate
+            return
+        self.accounts.settle(life, now_s)
+        self.accounts.stop_work(life)
+        life.throttle = rate
+        crashes = life.software[0] < life.finish_s
+        self._go(life, now_s, life.progress.interval_s, keeps_event=not crashes)
+
     def unmask(self, life: Life, incident: int, now_s: float) -> bool:
         """Its work is known to be corrupt, if it is; whether it holds nodes and is to stop."""
         if life.clean_s == inf:
@@ -247,6 +268,9 @@ class Training:
         life: Life = event._value
         if life.event is event:
             now_s = self._clock._now
+            if life.finish_s > now_s:
+                life.event = self._clock.call_at(life.finish_s, COMPLETIONS, self._finished, life)
+                return
             self.accounts.finish(life, now_s)
             self.accounts.stop_work(life)
             self.end(life, now_s, failed=False)

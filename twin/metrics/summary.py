@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
+from twin.facility.tariff import Tariff
 from twin.metrics.jobs import bounded_slowdown, counts, makespan_s, quantiles, utilisation
 from twin.metrics.place import place
+from twin.metrics.power import power
 from twin.metrics.reliability import reliability
 from twin.results.outcome import Outcome
 from twin.site.layout import Site
@@ -24,6 +26,7 @@ def summarise(
     seed: int,
     assumptions: list[str],
     expected_mtti_s: Callable[[str, int], float] | None = None,
+    tariff: Tariff | None = None,
 ) -> dict[str, Any]:
     """The summary of one run; ``engine`` is added by whoever held the stopwatch.
 
@@ -32,7 +35,7 @@ def summarise(
     jobs = outcome.jobs
     waited = jobs["wait_s"].dropna().to_numpy()
     ended = jobs["jct_s"].dropna().to_numpy()
-    summary = {
+    summary: dict[str, Any] = {
         "scenario": name,
         "seed": seed,
         "version": __version__,
@@ -60,6 +63,13 @@ def summarise(
         "workload": asdict(intake),
         "assumptions": assumptions,
     }
+    if outcome.energy is not None:
+        summary["ledgers"]["energy"] = {
+            "unit": "J",
+            "total": sum(outcome.energy.values()),
+            "shares": outcome.energy,
+        }
+        summary["power"] = power(outcome, site)
     if expected_mtti_s is not None:
         found = reliability(outcome, site.n_gpus, expected_mtti_s)
         summary["reliability"] = found | place(found["worst_incident"], outcome.incidents, site)

@@ -14,21 +14,41 @@ from twin.kernel.incidents import KINDS
 from twin.kernel.ledger import job_shares
 from twin.kernel.recorder import Record
 from twin.kernel.timeline import bin_means, bin_starts, bin_width_s
+from twin.results.power import (
+    PowerSeen,
+    domain_rows,
+    domain_series,
+    node_gpu_s,
+    power_seen,
+    timeline_columns,
+)
 from twin.site.domains import LEVELS, Domains
 from twin.site.layout import Site
-from twin.tables import ALLOCATIONS, DOMAINS, INCIDENTS, JOB_STATES, JOBS, TIMELINE, Table
+from twin.tables import (
+    ALLOCATIONS,
+    DOMAINS,
+    INCIDENTS,
+    JOB_STATES,
+    JOBS,
+    POWER,
+    TIMELINE,
+    Table,
+)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """All tables of a run, and the GPU-time ledger over them."""
+    """All tables of a run, and the ledgers over them."""
 
     jobs: pd.DataFrame
     allocations: pd.DataFrame
     incidents: pd.DataFrame
     timeline: pd.DataFrame
     domains: pd.DataFrame
+    power: pd.DataFrame | None  # None where power is not computed
     gpu_time: dict[str, float]
+    energy: dict[str, float] | None
+    power_seen: PowerSeen | None
     horizon_s: float
     not_submitted: int  # jobs whose submit time lies beyond the horizon
 
@@ -58,6 +78,7 @@ def outcome(
     InvariantError
         If the GPU-time ledger does not balance.
     """
+    from twin.kernel.energy_ledger import energy
     from twin.kernel.ledger import gpu_time
 
     asked = jobs["gpus"].to_numpy()
@@ -70,8 +91,11 @@ def outcome(
         allocations=_frame(ALLOCATIONS, record.allocations),
         incidents=_incidents(record, jobs, site),
         timeline=_timeline(record, starts_s),
-        domains=_pools(record, site, starts_s),
+        domains=_domains(record, site, starts_s),
+        power=_power(record, site, shares["throttled"]),
+        power_seen=power_seen(record),
         gpu_time=ledger,
+        energy=energy(record) if record.power is not None else None,
         horizon_s=record.horizon_s,
         not_submitted=len(jobs) - len(kept),
     )
@@ -101,6 +125,8 @@ def _jobs(record: Record, jobs: pd.DataFrame, shares: dict[str, Any], site: Site
         "state": _categories(_STATE_CODES[np.minimum(record.state, recorder.QUEUED)], JOB_STATES),
         "energy_j": np.full(n, np.nan),
     }
+    if record.power is not None:
+        columns["energy_j"] = sum(record.power.joules.values())
     for name in ("restarts", "preemptions", "interruptions", "interrupted_s"):
         columns[name] = record.lives[name] if record.lives is not None else np.zeros(n)
     columns |= {f"{name}_gpu_s": values for name, values in shares.items()}
@@ -144,16 +170,36 @@ def _timeline(record: Record, starts_s: np.ndarray[Any, Any]) -> pd.DataFrame:
     counts = {name: values for name, values in log.items() if name != "time_s"}
     columns: dict[str, Any] = bin_means(log["time_s"], counts, record.horizon_s, starts_s)
     columns["time_s"] = starts_s
-    columns["dark_gpus"] = np.zeros(len(starts_s))
     for name in ("it_power_w", "facility_power_w", "pue"):
         columns[name] = np.full(len(starts_s), np.nan)
+    if record.power is not None:
+        columns |= timeline_columns(record, starts_s)
     return _frame(TIMELINE, columns)
 
 
-def _pools(record: Record, site: Site, starts_s: np.ndarray[Any, Any]) -> pd.DataFrame:
+def _power(
+    record: Record, site: Site, throttled_gpu_s: np.ndarray[Any, Any]
+) -> pd.DataFrame | None:
+    if record.power is None:
+        return None
+    lost = node_gpu_s(record, site, throttled_gpu_s)
+    return _frame(POWER, domain_rows(record, site, lost, record.power.nameplate_w))
+
+
+def _domains(record: Record, site: Site, starts_s: np.ndarray[Any, Any]) -> pd.DataFrame:
+    parts = _pools(record, site, starts_s)
+    if record.power is not None:
+        parts += domain_series(record, site, starts_s)
+    if not parts:
+        return _frame(DOMAINS, {})
+    joined = pd.concat(parts, ignore_index=True)
+    return _frame(DOMAINS, {column.name: joined[column.name] for column in DOMAINS.columns})
+
+
+def _pools(record: Record, site: Site, starts_s: np.ndarray[Any, Any]) -> list[pd.DataFrame]:
     """GPUs held in each pool; a site of one pool has it in the timeline already."""
     if len(site.pools) < 2:
-        return _frame(DOMAINS, {})
+        return []
     held = record.allocations
     pool = site.node_pool[held["node"]]
     gpus = np.bitwise_count(held["gpu_mask"].astype(np.uint64)).astype(float)
@@ -175,8 +221,7 @@ def _pools(record: Record, site: Site, starts_s: np.ndarray[Any, Any]) -> pd.Dat
                 }
             )
         )
-    joined = pd.concat(parts, ignore_index=True)
-    return _frame(DOMAINS, {column.name: joined[column.name] for column in DOMAINS.columns})
+    return parts
 
 
 def _categories(codes: np.ndarray[Any, Any], names: Sequence[str]) -> pd.Series[Any]:

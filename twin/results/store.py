@@ -15,7 +15,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twin.errors import ResultError, StorageError
-from twin.tables import ALLOCATIONS, DOMAINS, INCIDENTS, JOBS, RUN_TABLES, TIMELINE, Table
+from twin.tables import (
+    ALLOCATIONS,
+    DOMAINS,
+    INCIDENTS,
+    JOBS,
+    POWER,
+    POWER_TABLES,
+    RUN_TABLES,
+    TIMELINE,
+    Table,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,6 +125,13 @@ class Results:
     def domains(self) -> pd.DataFrame:
         """Means per bin of single pools and domains, long form: `twin.tables.DOMAINS`."""
         return self._table(DOMAINS)
+
+    @cached_property
+    def power(self) -> pd.DataFrame | None:
+        """One row per domain of the power tree: `twin.tables.POWER`; None without power."""
+        if not (self.path / f"{POWER.name}.parquet").exists():
+            return None
+        return self._table(POWER)
 
     def __repr__(self) -> str:
         return f"Results({str(self.path)!r})"
@@ -235,8 +252,10 @@ def write_run(
     scenario_yaml: str,
 ) -> None:
     """Write the tables and texts of a run into a folder (see `whole_or_nothing`)."""
-    for table in RUN_TABLES:
-        write_table(getattr(outcome, table.name), folder / f"{table.name}.parquet")
+    for table in (*RUN_TABLES, *POWER_TABLES):
+        frame = getattr(outcome, table.name)
+        if frame is not None:
+            write_table(frame, folder / f"{table.name}.parquet")
     write_json(summary, folder / SUMMARY)
     write_json(provenance, folder / PROVENANCE)
     (folder / SCENARIO).write_text(scenario_yaml, encoding="utf-8")

@@ -90,6 +90,20 @@ def nodes_per_rack(node: str) -> int | None:
     return parts.node(node).nodes_per_rack
 
 
+def power_profiles() -> list[str]:
+    """Kinds of work whose power the catalog knows."""
+    from twin.catalog import power
+
+    return power.profile_names()
+
+
+def converters() -> list[str]:
+    """What converts power, of the catalog."""
+    from twin.catalog import facilities
+
+    return facilities.converter_names()
+
+
 def _parts(kind: str) -> list[str]:
     from twin.catalog import parts
 

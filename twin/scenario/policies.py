@@ -64,6 +64,9 @@ Placement = Annotated[PolicyRef, PolicyName("placements", "best-fit")]
 Recovery = Annotated[PolicyRef, PolicyName("recoveries", "{replace: {patience: 1 h}}")]
 Checkpoint = Annotated[PolicyRef, PolicyName("checkpoints", "{fixed: {every: 1 h}}")]
 Retirement = Annotated[PolicyRef, PolicyName("retirements", "{too-often: {faults: 3}}")]
+PowerSharing = Annotated[PolicyRef, PolicyName("power", "{uniform: {period: 10 s}}")]
+Lighting = Annotated[PolicyRef, PolicyName("lighting", "{sleep: {after: 10 min}}")]
+Admission = Annotated[PolicyRef, PolicyName("admission", "{cheap: {patience: 12 h}}")]
 
 
 class Policies(Section):
@@ -93,4 +96,19 @@ class Policies(Section):
         default=PolicyRef("never"),
         description="which nodes that were mended stay out of service",
         json_schema_extra={"default": "never"},
+    )
+    power: PowerSharing = Field(
+        default=PolicyRef("uniform"),
+        description="how running jobs share the power under a cap",
+        json_schema_extra={"default": "uniform"},
+    )
+    lighting: Lighting = Field(
+        default=PolicyRef("all-on"),
+        description="which nodes are powered",
+        json_schema_extra={"default": "all-on"},
+    )
+    admission: Admission = Field(
+        default=PolicyRef("all-jobs"),
+        description="when jobs may queue, and whether they start only on power that is there",
+        json_schema_extra={"default": "all-jobs"},
     )

@@ -12,6 +12,7 @@ from twin import units
 from twin.scenario.failures import Failures
 from twin.scenario.output import Output
 from twin.scenario.policies import Policies
+from twin.scenario.power import Power
 from twin.scenario.quantities import CalendarTime, Name, Quantity, Seed
 from twin.scenario.recovery import Recovery
 from twin.scenario.repair import usual_time_s
@@ -64,6 +65,9 @@ class Scenario(Section):
     )
     recovery: Recovery = Field(
         default_factory=Recovery, description="what starting, saving and starting again take"
+    )
+    power: Power | None = Field(
+        default=None, description="what draws power and what it may draw; else it is not computed"
     )
     output: Output = Field(default_factory=Output, description="what is kept")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,9 @@ from numpy.typing import NDArray
 from twin.scenario.levels import LEVELS
 from twin.site.layout import Ids, Site
 
-__all__ = ["LEVELS", "Domains"]
+__all__ = ["LEVELS", "Domains", "sum_by"]
+
+Array = NDArray[np.float64]
 
 
 class Domains:
@@ -96,3 +99,8 @@ class Domains:
             "region": site.hall_region[hall],
             "site": np.zeros(site.n_nodes, np.int32),
         }
+
+
+def sum_by(unit_of: NDArray[np.integer[Any]], values: Array, units: int) -> Array:
+    """(n_unit,) sums of values by the unit that each belongs to."""
+    return np.asarray(np.bincount(unit_of, weights=values, minlength=units), float)

@@ -32,8 +32,8 @@ class Fleet:
     The masks are plain Python integers in a list: they are read and written one at a time, which
     numpy does several times more slowly. Whole-fleet questions go to the arrays of `Site`.
 
-    A GPU is free, held by a job, down or a spare. One that is down while a job still holds it is
-    to leave service: the job saves its work first.
+    A GPU is free, held by a job, down, a spare or dark. One that is down while a job still holds it
+    is to leave service: the job saves its work first.
 
     Attributes
     ----------
@@ -41,13 +41,17 @@ class Fleet:
         By node, a bit a GPU.
     spare_nodes : set of int
         Nodes held back.
+    dark_nodes : set of int
+        Nodes that are switched off, those that are waking included.
     leaving : dict of int to int
         GPUs that are down but still held, by node.
     before_leaving : callable
         Called with a node just before such GPUs of it are given back.
+    before_failing : callable
+        Called with a node that is dark just before it goes down.
     up_s : dict of int to float
         When nodes that are down are expected back. [s]
-    free_gpus, down_gpus, spare_gpus : int
+    free_gpus, down_gpus, spare_gpus, dark_gpus : int
         Totals; those that a job still holds are not down yet.
     """
 
@@ -63,12 +67,15 @@ class Fleet:
         ]
         self.down_mask: list[int] = [0] * site.n_nodes
         self.spare_nodes: set[int] = set()
+        self.dark_nodes: set[int] = set()
+        self.before_failing: Callable[[int], None] = _nothing
         self.up_s: dict[int, float] = {}
         self.leaving: dict[int, int] = {}
         self.before_leaving: Callable[[int], None] = _nothing
         self.free_gpus = site.n_gpus
         self.down_gpus = 0
         self.spare_gpus = 0
+        self.dark_gpus = 0
 
     def take(self, placement: Iterable[tuple[int, int]]) -> Held:
         """Give out GPUs: the lowest free ones of each node.
@@ -146,6 +153,9 @@ class Fleet:
         self.down_mask[node] |= mask
         if node in self.spare_nodes:
             self.release_spare(node)
+        if node in self.dark_nodes:
+            self.before_failing(node)
+            self.lighten(node)
         free = self.free_mask[node]
         gone = free & down
         if gone:
@@ -179,6 +189,20 @@ class Fleet:
         whole = (1 << self.site.pools[self.node_pool[node]].gpus_per_node) - 1
         self.spare_nodes.remove(node)
         self.spare_gpus -= whole.bit_count()
+        self._move(node, 0, whole)
+
+    def darken(self, node: int) -> None:
+        """Switch off a wholly free node."""
+        free = self.free_mask[node]
+        self._move(node, free, 0)
+        self.dark_nodes.add(node)
+        self.dark_gpus += free.bit_count()
+
+    def lighten(self, node: int) -> None:
+        """A node that was dark is in service again."""
+        whole = (1 << self.site.pools[self.node_pool[node]].gpus_per_node) - 1
+        self.dark_nodes.remove(node)
+        self.dark_gpus -= whole.bit_count()
         self._move(node, 0, whole)
 
     def spares_near(self, pool: int, nodes: Iterable[int], n: int) -> list[int]:

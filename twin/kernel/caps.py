@@ -1,0 +1,75 @@
+"""What every domain may draw, now: ratings, and the caps that hold for a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf
+
+import numpy as np
+from simpy import Event
+
+from twin.facility.model import CapEvent, PowerModel
+from twin.kernel.clock import CAPS, Clock
+from twin.kernel.power_tree import PowerTree
+
+
+class Caps:
+    """Keeps the tree's caps: the least of the rating and of all caps that hold.
+
+    Parameters
+    ----------
+    on_change : callable
+        Called with (cap, begins, time) when a cap begins or ends.
+    """
+
+    def __init__(
+        self,
+        model: PowerModel,
+        tree: PowerTree,
+        clock: Clock,
+        alarm: float,
+        on_change: Callable[[CapEvent, bool, float], None],
+    ) -> None:
+        self._tree = tree
+        self._alarm = alarm if alarm < inf else 1.0
+        self._on_change = on_change
+        self._clock = clock
+        self._rated = {built.level: built.rated_w for built in model.domains}
+        self._active: dict[str, list[CapEvent]] = {built.level: [] for built in model.domains}
+        self._heat = {built.level: np.full_like(built.rated_w, inf) for built in model.domains}
+        for built in model.domains:
+            self._update(built.level)
+        for event in model.caps:
+            clock.call_at(event.from_s, CAPS, self._begins, event)
+
+    @property
+    def any(self) -> bool:
+        """Whether any domain has a cap now."""
+        return any(min(level.cap_w) < inf for level in self._tree.levels)
+
+    def limit_heat(self, level: str, unit: int, cap_w: float) -> None:
+        """Cooling carries away so much of what a unit draws."""
+        self._heat[level][unit] = cap_w
+        self._update(level)
+
+    def _begins(self, event: Event) -> None:
+        cap: CapEvent = event._value
+        self._active[cap.level].append(cap)
+        self._update(cap.level)
+        if cap.to_s < inf:
+            self._clock.call_at(cap.to_s, CAPS, self._ends, cap)
+        self._on_change(cap, True, self._clock._now)
+
+    def _ends(self, event: Event) -> None:
+        cap: CapEvent = event._value
+        self._active[cap.level].remove(cap)
+        self._update(cap.level)
+        self._on_change(cap, False, self._clock._now)
+
+    def _update(self, name: str) -> None:
+        self._tree.settle(self._clock._now)
+        level = self._tree.by_name[name]
+        caps_w = np.minimum(self._rated[name], self._heat[name])
+        for event in self._active[name]:
+            caps_w[event.units] = np.minimum(caps_w[event.units], event.cap_w)
+        level.set_caps(caps_w, self._alarm)

@@ -1,0 +1,234 @@
+"""What running jobs draw: one operating point a job, because a gang is as fast as its slowest."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+
+from twin.facility.model import PowerModel, Work
+from twin.kernel.clock import Moment
+from twin.kernel.job import Job
+from twin.kernel.power_tree import PowerTree
+
+IDLE, STARTING, RESTARTING, SAVING, WORKING = range(5)
+
+
+DRAW_COLUMNS = ("time_s", "row", "gpus", "power_w", "rate", "swing_w", "clock")
+
+
+class Curves:
+    """A curve of power and speed as lists, for one question at a time."""
+
+    def __init__(self, work: Work, idle_w: float, tdp_w: float) -> None:
+        curve = work.curve
+        self.work = work
+        self.idle_w, self.tdp_w = idle_w, tdp_w
+        self.power_w: list[float] = curve.power_w.tolist()
+        self.rates: list[float] = curve.rate.tolist()
+        self.swings_w: list[float] = (curve.peak_w - curve.trough_w).tolist()
+        self.clocks: list[float] = curve.clock.tolist()
+        self.floor_w, self.top_w = self.power_w[0], self.power_w[-1]
+        self.full = self.rates[-1], self.swings_w[-1], self.clocks[-1]
+        self.phase_w = (
+            *(work.waiting_w, work.startup_w, work.restart_w, work.checkpoint_w, self.top_w),
+        )
+
+    def at(self, power_w: float) -> tuple[float, float, float]:
+        """Speed, swing and clock of a GPU that may draw so much; a paused one has none."""
+        if power_w >= self.top_w:
+            return self.full
+        if power_w < self.floor_w:
+            return 0.0, 0.0, 0.0
+        powers = self.power_w
+        high = min(bisect_right(powers, power_w), len(powers) - 1)
+        low = high - 1
+        step_w = powers[high] - powers[low]
+        part = (power_w - powers[low]) / step_w if step_w > 0 else 1.0
+        rate, swing_w, clock = (
+            of[low] + part * (of[high] - of[low]) for of in (self.rates, self.swings_w, self.clocks)
+        )
+        return rate, swing_w, clock
+
+
+class Draw:
+    """The power of one running job.
+
+    Attributes
+    ----------
+    job : Job
+    curves : Curves
+    places : list of (node, GPUs)
+        Those that it computes with.
+    gpus : int
+        Their number.
+    phase : int
+        `IDLE`, `STARTING`, `RESTARTING`, `SAVING` or `WORKING`.
+    limit_w : float
+        What each GPU may draw while it works, by the policy's word. [W]
+    power_w : float
+        What each of its GPUs draws. [W]
+    rate : float
+        Speed under that limit.
+    """
+
+    __slots__ = (
+        "alive",
+        "curves",
+        "event",
+        "gpus",
+        "job",
+        "left_s",
+        "limit_w",
+        "phase",
+        "places",
+        "power_w",
+        "rate",
+        "since_s",
+    )
+
+    def __init__(self, job: Job, curves: Curves) -> None:
+        self.job = job
+        self.curves = curves
+        self.places: list[tuple[int, int]] = []
+        self.gpus = 0
+        self.phase = IDLE
+        self.limit_w = curves.top_w
+        self.power_w = curves.idle_w
+        self.rate = 1.0
+        self.alive = True
+        # Of jobs that cannot fail: work left at full speed, up to when, and the pending event.
+        self.left_s = self.since_s = 0.0
+        self.event: Moment | None = None
+
+
+class Draws:
+    """All running jobs as draws, and what they add to the tree.
+
+    Attributes
+    ----------
+    busy_w : float
+        What the GPUs draw that jobs asked for and hold. [W]
+    throttled, throttled_gpus : dict of int to int, int
+        Jobs, by row, that may draw less than they could, with their GPUs; and all those.
+    changes : int
+        How often a job has begun, ended, or has changed its nodes or its phase.
+    log : array of float
+        `DRAW_COLUMNS`, of one GPU, from each change on.
+    """
+
+    def __init__(self, model: PowerModel, tree: PowerTree, profiles: Sequence[str]) -> None:
+        self._tree = tree
+        self._profiles = profiles
+        self._curves = {
+            (pool, profile): Curves(work, model.nodes[pool].gpu_idle_w, model.nodes[pool].tdp_w)
+            for (pool, profile), work in model.work.items()
+        }
+        self.by_row: dict[int, Draw] = {}
+        self.throttled: dict[int, int] = {}
+        self.throttled_gpus = 0
+        self.busy_w = 0.0
+        self.changes = 0
+        self.log = array("d")
+
+    def begin(self, job: Job) -> Draw:
+        """A job runs from now on; it draws as at rest until it is told to work."""
+        pool = self._tree.pool_of[next(iter(job.held))]
+        draw = Draw(job, self._curves[pool, self._profiles[job.row]])
+        self.by_row[job.row] = draw
+        return draw
+
+    def work(self, job: Job, places: list[tuple[int, int]], now_s: float) -> Draw:
+        """A job works at full speed from now on: `begin`, `place` and `set_phase` in one."""
+        row, gpus, tree = job.row, job.gpus, self._tree
+        curves = self._curves[tree.pool_of[places[0][0]], self._profiles[row]]
+        draw = Draw(job, curves)
+        self.by_row[row] = draw
+        power_w = draw.power_w = curves.top_w
+        draw.places, draw.gpus, draw.phase, draw.since_s = places, gpus, WORKING, now_s
+        draw.rate = curves.full[0]
+        self.changes += 1
+        self.busy_w += power_w * gpus
+        step_w = power_w - curves.idle_w
+        for node, here in places:
+            tree.add(node, step_w * here)
+        self.log.extend((now_s, row, gpus, power_w, *curves.full))
+        return draw
+
+    def place(self, draw: Draw, places: Iterable[tuple[int, int]]) -> None:
+        """It computes with these GPUs from now on."""
+        self.changes += 1
+        self._contribute(draw, -1)
+        draw.places = list(places)
+        draw.gpus = sum(gpus for _, gpus in draw.places)
+        self._contribute(draw, 1)
+
+    def set_phase(self, draw: Draw, phase: int, now_s: float, mean_w: float = 0.0) -> None:
+        """It does something else from now on; ``mean_w`` if that draws otherwise than usual."""
+        self.changes += phase != draw.phase
+        draw.phase = phase
+        power_w = mean_w
+        rate = swing_w = clock = 0.0
+        if phase == WORKING:
+            rate, swing_w, clock = draw.curves.at(draw.limit_w)
+            draw.rate = rate
+            if not mean_w:
+                power_w = draw.limit_w if draw.rate else draw.curves.idle_w
+        elif not mean_w:
+            power_w = draw.curves.phase_w[phase]
+        if power_w != draw.power_w:
+            step_w = power_w - draw.power_w
+            draw.power_w = power_w
+            self.busy_w += step_w * draw.gpus
+            add = self._tree.add
+            for node, gpus in draw.places:
+                add(node, step_w * gpus)
+        self.log.extend((now_s, draw.job.row, draw.gpus, power_w, rate, swing_w, clock))
+
+    def limit(self, draw: Draw, limit_w: float) -> None:
+        """It may draw so much from now on."""
+        draw.limit_w = limit_w
+        self._let_go(draw)
+        if limit_w < draw.curves.top_w:
+            self.throttled[draw.job.row] = draw.gpus
+            self.throttled_gpus += draw.gpus
+
+    def _let_go(self, draw: Draw) -> None:
+        self.throttled_gpus -= self.throttled.pop(draw.job.row, 0)
+
+    def end(self, draw: Draw, now_s: float) -> None:
+        """It runs no longer."""
+        self.changes += 1
+        power_w, idle_w = draw.power_w, draw.curves.idle_w
+        self.busy_w -= power_w * draw.gpus
+        if power_w != idle_w:
+            add = self._tree.add
+            for node, gpus in draw.places:
+                add(node, (idle_w - power_w) * gpus)
+        self.log.extend((now_s, draw.job.row, 0, 0.0, 0.0, 0.0, 0.0))
+        draw.alive = False
+        draw.places = []
+        draw.gpus = 0
+        del self.by_row[draw.job.row]
+        self._let_go(draw)
+        if not self.by_row:
+            self.busy_w = 0.0
+
+    def _contribute(self, draw: Draw, sign: int) -> None:
+        above_w = (draw.power_w - draw.curves.idle_w) * sign
+        self.busy_w += sign * draw.power_w * draw.gpus
+        if above_w:
+            add = self._tree.add
+            for node, gpus in draw.places:
+                add(node, above_w * gpus)
+
+
+def asked_places(job: Job) -> list[tuple[int, int]]:
+    """Nodes of a job with the GPUs on each that it asked for; the rest of the last is surplus."""
+    places, left = [], job.gpus
+    for node, mask in job.held.items():
+        gpus = min(mask.bit_count(), left)
+        if gpus:
+            places.append((node, gpus))
+        left -= gpus
+    return places

@@ -1,0 +1,279 @@
+"""Which nodes are powered: dark ones, why they are dark, and waking them."""
+
+from __future__ import annotations
+
+from math import inf, nan
+
+import numpy as np
+from numpy.typing import NDArray
+from simpy import Event
+
+from twin.errors import PolicyError
+from twin.facility.model import PowerModel
+from twin.kernel import power_tree
+from twin.kernel.clock import CAPS, COMPLETIONS, Clock
+from twin.kernel.cluster import Cluster
+from twin.kernel.power_tree import PowerTree
+from twin.kernel.queue import Queue
+from twin.policies.base import LightingPolicy
+from twin.policies.lighting.all_on import AllOn
+from twin.policies.power_view import DEMAND_DARK, LIT, Curve, Hall
+from twin.site.domains import LEVELS, Domains
+
+Array = NDArray[np.float64]
+
+
+class Lights:
+    """Asks the lighting policy, and switches nodes.
+
+    A node goes dark once it is wholly free. One that is switched on takes its time to wake: it is
+    dark until it is in service.
+
+    Attributes
+    ----------
+    are_trivial : bool
+        Whether nothing ever goes dark.
+    dark_gpus : list of int
+        GPUs by reason: indices are the answers of a lighting policy.
+    """
+
+    def __init__(
+        self,
+        policy: LightingPolicy,
+        model: PowerModel,
+        tree: PowerTree,
+        clock: Clock,
+        cluster: Cluster,
+        queue: Queue,
+        domains: Domains,
+    ) -> None:
+        self._policy = policy
+        self._model = model
+        self._tree = tree
+        self._clock = clock
+        self._cluster = cluster
+        self._fleet = cluster.fleet
+        self._queue = queue
+        self._domains = domains
+        self.are_trivial = isinstance(policy, AllOn)
+        n = cluster.fleet.site.n_nodes
+        self._wanted = np.full(n, LIT, np.int8)
+        self._why: dict[int, int] = {}  # dark nodes -> reason
+        self._waking: set[int] = set()
+        self._lit_s = np.zeros(n)
+        self._lit_since_s = np.zeros(n)
+        self._idle_since_s = np.zeros(n)
+        self._to_darken: set[int] = set()
+        self.dark_gpus = [0, 0, 0, 0]
+        self.dark_for_pool = [0] * len(model.nodes)  # demand-dark GPUs of each pool
+        self._due = not self.are_trivial
+        self._built: dict[str, object] = {}
+
+    def begin(self) -> None:
+        """Ask for the first time, before anything runs."""
+        if not self.are_trivial:
+            self._switch(self._clock._now)
+            if self._policy.review_s < inf:
+                self._plan_review()
+
+    def ask_again(self) -> None:
+        """Caps, cooling or weather are others now."""
+        self._due = True
+
+    def freed(self, nodes: list[int], now_s: float) -> None:
+        """These nodes may have come free."""
+        if self.are_trivial:
+            return
+        for node in nodes:
+            self._idle_since_s[node] = now_s
+        if self._policy.heeds_load:
+            self._due = True
+
+    def took(self, nodes: list[int]) -> None:
+        """A job holds these from now on."""
+        if not self.are_trivial:
+            self._idle_since_s[nodes] = nan
+
+    def settle(self, now_s: float) -> None:
+        """The policy's turn, if it has one; nodes that were to go dark go if they are free."""
+        if self.are_trivial:
+            return
+        if self._due or (self._policy.heeds_load and self._queue.jobs and self._why):
+            self._switch(now_s)
+        elif self._to_darken:
+            self._darken_free(now_s)
+
+    @property
+    def are_waking(self) -> bool:
+        """Whether some node is on its way into service."""
+        return bool(self._waking)
+
+    # -- switching
+
+    def _plan_review(self) -> None:
+        due_s = self._clock._now + self._policy.review_s
+        self._clock.call_at(due_s, CAPS, self._review, None)
+
+    def _review(self, event: Event) -> None:
+        self._due = True
+        self._plan_review()
+
+    def _switch(self, now_s: float) -> None:
+        self._due = False
+        answer = np.asarray(self._policy.light(self._hall(now_s)))
+        if answer.shape != self._wanted.shape or not np.isin(answer, (0, 1, 2, 3)).all():
+            raise PolicyError(
+                f"lighting policy {type(self._policy).__name__} at {now_s} s: must answer LIT, "
+                f"POWER_DARK, HEAT_DARK or DEMAND_DARK for each of {len(self._wanted)} nodes"
+            )
+        self._wanted = answer.astype(np.int8)
+        for node in [node for node in self._why if answer[node] == LIT]:
+            self._wake(node, now_s)
+        for node in [node for node, why in self._why.items() if answer[node] not in (LIT, why)]:
+            self._recount(node, int(answer[node]))
+        self._to_darken = set(np.flatnonzero(answer != LIT).tolist()) - self._why.keys()
+        self._darken_free(now_s)
+
+    def _darken_free(self, now_s: float) -> None:
+        fleet, gone = self._fleet, []
+        for node in sorted(self._to_darken):
+            if self._cluster.residents[node] or fleet.down_mask[node] or node in fleet.spare_nodes:
+                continue
+            gone.append(node)
+            self._to_darken.discard(node)
+            if node in self._waking:
+                self._waking.discard(node)  # it never came into service
+            else:
+                fleet.darken(node)
+                self._lit_s[node] += now_s - self._lit_since_s[node]
+            self._why[node] = LIT
+            self._recount(node, int(self._wanted[node]))
+            self._tree.set_state(node, power_tree.OFF)
+        if gone:
+            self._cluster.nodes_changed(gone)
+
+    def _recount(self, node: int, why: int) -> None:
+        pool = self._fleet.node_pool[node]
+        gpus = self._fleet.site.pools[pool].gpus_per_node
+        before = self._why[node]
+        for reason, sign in ((before, -1), (why, 1)):
+            if reason != LIT:
+                self.dark_gpus[reason] += sign * gpus
+            if reason == DEMAND_DARK:
+                self.dark_for_pool[pool] += sign * gpus
+        self._why[node] = why
+
+    def _wake(self, node: int, now_s: float) -> None:
+        if node in self._waking:
+            return
+        self._waking.add(node)
+        self._tree.set_state(node, power_tree.WAKING)
+        wake_s = self._model.nodes[self._fleet.node_pool[node]].wake_s
+        if wake_s and now_s > 0:
+            self._clock.call_at(now_s + wake_s, COMPLETIONS, self._awake, node)
+        else:
+            self._in_service(node, now_s)
+
+    def _awake(self, event: Event) -> None:
+        node: int = event._value
+        if node in self._waking:
+            self._in_service(node, self._clock._now)
+
+    def _in_service(self, node: int, now_s: float) -> None:
+        self._waking.discard(node)
+        self._recount(node, LIT)
+        del self._why[node]
+        self._fleet.lighten(node)
+        self._tree.set_state(node, power_tree.LIT)
+        self._lit_since_s[node] = self._idle_since_s[node] = now_s
+        self._cluster.nodes_changed([node])
+
+    def failed(self, node: int) -> None:
+        """A dark node failed: it is dark no longer, but down."""
+        self._waking.discard(node)
+        self._recount(node, LIT)
+        del self._why[node]
+        self._to_darken.add(node)
+        self._lit_since_s[node] = self._clock._now
+
+    def dark_s(self, end_s: float) -> Array:
+        """(n_node,) for how long each node was dark. [s]"""
+        lit = np.ones(len(self._lit_s), bool)
+        lit[list(self._why)] = False
+        return end_s - self._lit_s - np.where(lit, end_s - self._lit_since_s, 0.0)
+
+    # -- what the policy sees
+
+    def _hall(self, now_s: float) -> Hall:
+        site, model, tree = self._fleet.site, self._model, self._tree
+        pool = site.node_pool
+        if not self._built:
+            nodes = model.nodes
+            usual = [self._usual(p) for p in range(len(nodes))]
+            self._built = {
+                "age_s": np.zeros(site.n_nodes),
+                "gpus": site.node_gpus,
+                "pool": pool,
+                "off_w": np.array([n.off_w for n in nodes])[pool],
+                "idle_w": np.array([n.idle_w for n in nodes])[pool],
+                "floor_w": np.array(
+                    [n.input_w(n.gpus * c.power_w[0]) for n, c in zip(nodes, usual, strict=True)]
+                )[pool],
+                "nameplate_w": np.array([n.nameplate_w for n in nodes])[pool],
+                "tdp_w": np.array([n.tdp_w for n in nodes])[pool],
+                "gpu_idle_w": np.array([n.gpu_idle_w for n in nodes])[pool],
+                "curves": usual,
+                "units": {
+                    level: self._domains.unit_of(level) for level in LEVELS if level != "gpu"
+                },
+            }
+        caps = [
+            (at, level.level, unit, cap_w)
+            for at, level in enumerate(tree.levels)
+            for unit, cap_w in enumerate(level.cap_w)
+            if cap_w < inf
+        ]
+        lit = np.ones(site.n_nodes, bool)
+        lit[list(self._why)] = False
+        busy = np.array([bool(jobs) for jobs in self._cluster.residents])
+        lit_s = self._lit_s + np.where(lit, now_s - self._lit_since_s, 0.0)
+        waiting = self._queue.waiting_gpus(len(model.nodes))
+        built: dict[str, object] = dict(self._built)
+        built["age_s"] = self._built["age_s"] + np.float64(now_s)  # type: ignore[operator]
+        return Hall(
+            now_s=now_s,
+            lit=lit,
+            busy=busy,
+            down=np.array(self._fleet.down_mask) != 0,
+            idle_since_s=np.where(busy, nan, self._idle_since_s),
+            lit_s=lit_s,
+            inlet_degc=np.full(site.n_nodes, model.cooling.supply_degc),
+            cap_level=[level for _, level, _, _ in caps],
+            cap_unit=[unit for _, _, unit, _ in caps],
+            cap_w=np.array([cap_w for *_, cap_w in caps]),
+            overhead=self._overheads(caps),
+            heat_cap_w=np.full(site.n_nodes, inf),
+            queued_gpus=self._queue.gpus,
+            waiting_gpus=np.array(waiting, np.int64),
+            **built,  # type: ignore[arg-type]
+        )
+
+    def _usual(self, pool: int) -> Curve:
+        model = self._model
+        work = model.work[pool, model.profile_of["training"]]
+        return Curve(work.curve.power_w, work.curve.rate)
+
+    def _overheads(self, caps: list[tuple[int, str, int, float]]) -> Array:
+        """(n_cap, 2): a line above what each domain draws for the power of its nodes."""
+        if not caps:
+            return np.zeros((0, 2))
+        tree, site = self._tree, self._fleet.site
+        most = np.array([node.nameplate_w for node in self._model.nodes])[site.node_pool]
+        none_in = tree.flow(np.zeros(site.n_nodes))[1]
+        most_in = tree.flow(most)[1]
+        found = []
+        for at, _, unit, _ in caps:
+            below_w = float(most[tree.levels[at].units == unit].sum())
+            rise_w = float(most_in[at][unit] - none_in[at][unit])
+            found.append((float(none_in[at][unit]), rise_w / below_w if below_w else 1.0))
+        return np.array(found)

@@ -1,0 +1,233 @@
+"""Power in a run, put together: the tree, what jobs draw, caps, lights, cooling, meters."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass
+from math import inf
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from simpy import Event
+
+from twin.facility.model import CapEvent, PowerModel
+from twin.kernel.capping import Capping
+from twin.kernel.caps import Caps
+from twin.kernel.clock import CAPS
+from twin.kernel.draws import Draw, Draws
+from twin.kernel.incidents import CAP, Incidents
+from twin.kernel.lights import Lights
+from twin.kernel.meter import PowerRecord, power_record
+from twin.kernel.power_tree import LIT, OFF, PowerTree
+from twin.policies.base import AdmissionPolicy, LightingPolicy, PowerPolicy
+from twin.policies.power_view import DEMAND_DARK, HEAT_DARK, POWER_DARK
+from twin.site.domains import LEVELS, Domains
+from twin.tables import JOB_KINDS
+
+if TYPE_CHECKING:
+    from twin.kernel.simulation import Simulation
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Powering:
+    """What draws power and what it may draw, and who decides about it."""
+
+    model: PowerModel
+    power: PowerPolicy
+    lighting: LightingPolicy
+    admission: AdmissionPolicy
+
+
+class PoweredJobs(Protocol):
+    """Whoever lets jobs run, as far as power goes."""
+
+    def repace(self, draw: Draw, limit_w: float, now_s: float) -> None:
+        """A running job may draw another power from now on."""
+
+    def settle(self, now_s: float) -> None:
+        """All jobs draw what they draw now."""
+
+    def close(self, end_s: float) -> tuple[dict[str, Array], Array]:
+        """Energy of each job by share, and GPU-time that caps cost it."""
+
+
+class Power:
+    """The power side of a run.
+
+    Attributes
+    ----------
+    tree : PowerTree
+    draws : Draws
+    lights : Lights
+    jobs : PoweredJobs
+        Set by whoever makes them, before the run begins.
+    incidents : Incidents or None
+        Where incidents are told of, if there is such a place.
+    """
+
+    def __init__(self, setup: Powering, simulation: Simulation) -> None:
+        self._setup = setup
+        self._clock = simulation.clock
+        self._cluster = simulation.cluster
+        self._queue = simulation.queue
+        self._domains = Domains(self._cluster.fleet.site)
+        model = self.model = setup.model
+        self.tree = PowerTree(model, self._domains)
+        self.draws = Draws(model, self.tree, _profiles(model, simulation.jobs))
+        self.lights = Lights(
+            setup.lighting,
+            model,
+            self.tree,
+            self._clock,
+            self._cluster,
+            self._queue,
+            self._domains,
+        )
+        self.jobs: PoweredJobs
+        self.incidents: Incidents | None = None
+        self._idle_w = [node.gpu_idle_w for node in model.nodes]
+        self._pool_gpus = [node.gpus for node in model.nodes]
+        self._open: dict[int, int] = {}  # caps that hold -> incident
+        self._cap_log = array("d")  # time, level, unit, cap
+        # When the last cap ends that does end.
+        self._last_cap_s = max((c.to_s for c in model.caps if c.to_s < inf), default=0.0)
+
+    def begin(self) -> None:
+        """Put everything in its first state."""
+        model, clock = self.model, self._clock
+        self._set_cooling(0.0)
+        self.caps = Caps(model, self.tree, clock, self._setup.power.alarm, self._cap_changed)
+        self.capping = Capping(self._setup.power, self.tree, self.draws, clock, self.jobs.repace)
+        for at in range(len(self.tree.levels)):
+            self._note_caps(at, 0.0)
+        self.lights.begin()
+        self.tree.settle(0.0)
+        self._plan_weather(0.0)
+
+    # -- an instant
+
+    @property
+    def acts_first(self) -> bool:
+        """Whether it has a turn before the policies of jobs."""
+        return self.incidents is not None or not self.lights.are_trivial
+
+    def settle(self, now_s: float) -> None:
+        """Before the policies of jobs have their turn: lights are switched."""
+        self.jobs.settle(now_s)
+        self.lights.settle(now_s)
+
+    def note(self, now_s: float, stranded_w: float) -> tuple[float, ...]:
+        """At the end of an instant: see whether the caps are kept; the columns of the change log.
+
+        They are `twin.kernel.recorder.POWER_COLUMNS`.
+        """
+        self.jobs.settle(now_s)
+        fleet, queue = self._cluster.fleet, self._queue
+        if self._cluster.switched:
+            self._switch()
+        self.tree.note(now_s)
+        self.capping.look(now_s)
+        spare_w = 0.0
+        if fleet.spare_nodes:
+            spare_w = sum(
+                self._idle_w[pool] * self._pool_gpus[pool]
+                for pool in map(fleet.node_pool.__getitem__, fleet.spare_nodes)
+            )
+        busy_w, throttled = self.draws.busy_w, self.draws.throttled_gpus
+        if not fleet.dark_gpus:
+            return 0, busy_w, stranded_w, spare_w, throttled, 0, 0, 0, 0
+        elsewhere = 0
+        if queue.jobs:
+            for pool, gpus in enumerate(self.lights.dark_for_pool):
+                if gpus and not queue.waiting_for_pool[pool]:
+                    elsewhere += gpus
+        dark = self.lights.dark_gpus
+        return (
+            *(fleet.dark_gpus, busy_w, stranded_w, spare_w, throttled),
+            *(dark[POWER_DARK], dark[HEAT_DARK], dark[DEMAND_DARK] - elsewhere, elsewhere),
+        )
+
+    def _switch(self) -> None:
+        """Nodes of which all GPUs are out of service draw nothing, others what they do."""
+        fleet, still = self._cluster.fleet, set()
+        for node in self._cluster.switched:
+            if node in fleet.dark_nodes:
+                continue
+            whole = fleet.down_mask[node].bit_count() == self._pool_gpus[fleet.node_pool[node]]
+            self.tree.set_state(node, OFF if whole and node not in fleet.leaving else LIT)
+            self.capping.heed()
+            if node in fleet.leaving:
+                still.add(node)
+        self._cluster.switched = still
+
+    @property
+    def is_coming(self) -> bool:
+        """Whether something is still to come that may let jobs run that cannot now."""
+        return self.lights.are_waking or self._clock._now < self._last_cap_s
+
+    def finish(self, end_s: float) -> PowerRecord:
+        """Account for everything up to the horizon."""
+        self.tree.settle(end_s)
+        joules, throttled_gpu_s = self.jobs.close(end_s)
+        return power_record(
+            self.tree,
+            self.draws,
+            self._cap_log,
+            joules,
+            throttled_gpu_s,
+            self.lights.dark_s(end_s),
+            self.capping.decisions,
+        )
+
+    # -- what changes in time
+
+    def _set_cooling(self, now_s: float) -> None:
+        halls = range(self.tree.by_name["hall"].n)
+        self.tree.set_cooling([self.model.cooling.curve(hall, now_s) for hall in halls], now_s)
+
+    def _plan_weather(self, now_s: float) -> None:
+        next_s = self.model.cooling.next_change_s(now_s)
+        if next_s < inf:
+            self._clock.call_at(next_s, CAPS, self._weather, None)
+
+    def _weather(self, event: Event) -> None:
+        now_s = self._clock._now
+        self._set_cooling(now_s)
+        self.lights.ask_again()
+        self.capping.heed()
+        self._plan_weather(now_s)
+
+    def _note_caps(self, at: int, now_s: float) -> None:
+        for unit, cap_w in enumerate(self.tree.levels[at].cap_w):
+            self._cap_log.extend((now_s, at, unit, cap_w))
+
+    def _cap_changed(self, cap: CapEvent, begins: bool, now_s: float) -> None:
+        at = self.tree.by_name[cap.level].at
+        self._note_caps(at, now_s)
+        self.lights.ask_again()
+        self.capping.heed()
+        incidents = self.incidents
+        if incidents is None:
+            return
+        if begins:
+            unit = int(cap.units[0]) if len(cap.units) == 1 else 0
+            component = incidents.component_code(cap.why)
+            level = LEVELS.index(cap.level)
+            incident = incidents.begin(now_s, component, unit, level, unit, CAP)
+            incidents.trouble(incident)
+            self._open[id(cap)] = incident
+        else:
+            incidents.well(self._open.pop(id(cap)), now_s)
+
+
+def _profiles(model: PowerModel, jobs: pd.DataFrame) -> list[str]:
+    """(n_job,) power profile of each job: by its model if that has one, else by its kind."""
+    of = model.profile_of
+    by_kind = jobs["kind"].map({kind: of[kind] for kind in JOB_KINDS}).astype("str")
+    by_model = jobs["model"].astype("str").map(lambda name: of.get(name, ""))
+    profiles: list[str] = by_kind.where(by_model == "", by_model).tolist()
+    return profiles

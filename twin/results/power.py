@@ -1,0 +1,291 @@
+"""What the meters saw, as tables: every domain of the power tree, and the site over time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from twin.kernel.meter import PowerRecord
+from twin.kernel.recorder import Record
+from twin.kernel.timeline import bin_means
+from twin.site.domains import Domains
+from twin.site.layout import Site
+
+Array = NDArray[np.float64]
+
+_SHOWN = 64  # units of a level beyond which a series for each would be too many to look at
+
+
+@dataclass(frozen=True)
+class PowerSeen:
+    """The meters over time, for what is computed from a finished run.
+
+    Attributes
+    ----------
+    time_s, meter_w, it_w, cooling_w, heat_w : (n_change,) arrays
+        What the site, its IT equipment and its cooling draw, and the heat that is carried away,
+        from each change to the next. [s], [W]
+    dark_gpu_s : dict of str to float
+        GPU-time by the reason why it was dark. [GPU s]
+    clocks, clock_gpu_s : (n_span,) arrays
+        Mean clock of GPUs at work, and the GPU-time at it.
+    decisions : int
+        Decisions of the power policy.
+    """
+
+    time_s: Array
+    meter_w: Array
+    it_w: Array
+    cooling_w: Array
+    heat_w: Array
+    dark_gpu_s: dict[str, float]
+    clocks: Array
+    clock_gpu_s: Array
+    decisions: int
+
+    def dim_gpu_s(self, below: float) -> float:
+        """GPU-time at work below a clock. [GPU s]"""
+        return float(self.clock_gpu_s[self.clocks < below].sum())
+
+    def clock_quantiles(self, quantiles: Sequence[float]) -> dict[str, float] | None:
+        """Clocks below which a share of the GPU-time at work went; None if there was none."""
+        order = np.argsort(self.clocks, kind="stable")
+        reached = np.cumsum(self.clock_gpu_s[order])
+        if not len(reached) or not reached[-1]:
+            return None
+        at = np.searchsorted(reached, np.array(quantiles) * reached[-1])
+        values = self.clocks[order][np.minimum(at, len(order) - 1)]
+        return {f"p{100 * q:g}": float(v) for q, v in zip(quantiles, values, strict=True)}
+
+
+def power_seen(record: Record) -> PowerSeen | None:
+    """The meters over time; None where power is not computed."""
+    power = record.power
+    if power is None:
+        return None
+    meter, draws = power.meter, power.draws
+    order = np.lexsort((draws["time_s"], draws["row"]))
+    row, time_s = draws["row"][order], draws["time_s"][order]
+    next_s = np.append(time_s[1:], record.horizon_s)
+    last = np.append(row[1:] != row[:-1], True)
+    lasted_s = np.where(last, record.horizon_s, next_s) - time_s
+    works = draws["clock"][order] > 0
+    it_w = meter["node_w"] + power.network_w
+    log_lasted_s = np.diff(record.log["time_s"], append=record.horizon_s)
+    return PowerSeen(
+        time_s=meter["time_s"],
+        meter_w=meter["site_w"],
+        it_w=it_w,
+        cooling_w=meter["cooling_w"],
+        heat_w=meter["site_w"] - meter["cooling_w"],
+        dark_gpu_s={
+            name: float(log_lasted_s @ record.log[f"{name}_dark_gpus"])
+            for name in ("power", "heat", "demand", "stranded")
+        },
+        clocks=draws["clock"][order][works],
+        clock_gpu_s=(lasted_s * draws["gpus"][order])[works],
+        decisions=power.decisions,
+    )
+
+
+class Readings:
+    """Readings of every domain, sorted so that those of one are a slice."""
+
+    def __init__(self, power: PowerRecord) -> None:
+        self._power = power
+        self._power_of = _Sorted(power.domains, "power_w")
+        self._cap_of = _Sorted(power.caps, "cap_w")
+
+    def power(self, at: int, unit: int) -> tuple[Array, Array]:
+        """Times of change, and what a unit draws from then on. [s], [W]"""
+        return self._power_of.of(at, unit)
+
+    def cap(self, at: int, unit: int) -> tuple[Array, Array]:
+        """Times of change, and what a unit may draw from then on. [s], [W]"""
+        return self._cap_of.of(at, unit)
+
+
+class _Sorted:
+    def __init__(self, log: dict[str, Array], value: str) -> None:
+        key = log["level"] * 2**32 + log["unit"]
+        order = np.argsort(key, kind="stable")
+        self._keys = key[order]
+        self._time_s, self._value = log["time_s"][order], log[value][order]
+
+    def of(self, at: int, unit: int) -> tuple[Array, Array]:
+        key = at * 2**32 + unit
+        low, high = np.searchsorted(self._keys, [key, key + 0.5])
+        return self._time_s[low:high], self._value[low:high]
+
+
+def quantile_w(time_s: Array, power_w: Array, horizon_s: float, q: float) -> float:
+    """Power that is not exceeded for a share ``q`` of the time. [W]"""
+    lasted_s = np.diff(time_s, append=horizon_s)
+    order = np.argsort(power_w, kind="stable")
+    reached_s = np.cumsum(lasted_s[order])
+    if not len(reached_s) or reached_s[-1] <= 0:
+        return float(power_w[-1]) if len(power_w) else 0.0
+    at = int(np.searchsorted(reached_s, q * reached_s[-1]))
+    return float(power_w[order][min(at, len(order) - 1)])
+
+
+def over_s(
+    time_s: Array, power_w: Array, cap_time_s: Array, cap_w: Array, horizon_s: float
+) -> tuple[float, float]:
+    """For how long a cap was exceeded, in all and at a stretch. [s]"""
+    cuts_s = np.union1d(time_s, cap_time_s)
+    cuts_s = cuts_s[cuts_s < horizon_s]
+    lasted_s = np.diff(cuts_s, append=horizon_s)
+    drawn = power_w[np.searchsorted(time_s, cuts_s, side="right") - 1]
+    cap = cap_w[np.searchsorted(cap_time_s, cuts_s, side="right") - 1]
+    over = drawn > cap * (1 + 1e-9)
+    total_s = float(lasted_s[over].sum())
+    if not total_s:
+        return 0.0, 0.0
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], over.view(np.int8), [0]])))
+    ends_s = np.append(cuts_s, horizon_s)
+    stretches = ends_s[edges[1::2]] - ends_s[edges[::2]]
+    return total_s, float(stretches.max())
+
+
+def domain_rows(
+    record: Record, site: Site, gpu_s: Array, nameplate_w: dict[str, Array]
+) -> dict[str, Any]:
+    """One row for each domain of the power tree: columns of `twin.tables.POWER`.
+
+    Parameters
+    ----------
+    gpu_s : (n_node, 2) array
+        GPU-time of each node that was dark, and that caps cost its jobs. [GPU s]
+    nameplate_w : dict of level to (n_unit,) array
+        The most that the nodes below a domain can draw. [W]
+    """
+    power = record.power
+    assert power is not None
+    domains, readings, horizon_s = Domains(site), Readings(power), record.horizon_s
+    swings = {level: swing_w(record, domains, level) for level in power.levels}
+    rows: list[dict[str, Any]] = []
+    for at, level in enumerate(power.levels):
+        units = domains.unit_of(level)
+        lost = [np.bincount(units, weights=of, minlength=power.units[level]) for of in gpu_s.T]
+        gpus = np.bincount(units, weights=site.node_gpus, minlength=power.units[level])
+        for unit in range(power.units[level]):
+            time_s, power_w = readings.power(at, unit)
+            cap_time_s, cap_w = readings.cap(at, unit)
+            lasted_s = np.diff(time_s, append=horizon_s)
+            energy_j = float(lasted_s @ power_w)
+            exceeded_s, longest_s = over_s(time_s, power_w, cap_time_s, cap_w, horizon_s)
+            cap_lasted_s = np.diff(cap_time_s, append=horizon_s)
+            finite = np.isfinite(cap_w)
+            mean_cap = float(cap_lasted_s @ cap_w) / horizon_s if finite.all() else np.inf
+            seen = lasted_s > 0
+            rows.append(
+                {
+                    "level": level,
+                    "unit": unit,
+                    "domain": domains.name(level, unit),
+                    "gpus": int(gpus[unit]),
+                    "nameplate_w": float(nameplate_w[level][unit]),
+                    "cap_w": mean_cap if horizon_s else float(cap_w[-1]),
+                    "least_cap_w": float(cap_w.min()),
+                    "mean_w": energy_j / horizon_s if horizon_s else float(power_w[-1]),
+                    "peak_w": float(power_w[seen].max()) if seen.any() else float(power_w[-1]),
+                    "p99_w": quantile_w(time_s, power_w, horizon_s, 0.99),
+                    "energy_j": energy_j,
+                    "violation_s": exceeded_s,
+                    "longest_violation_s": longest_s,
+                    "swing_w": float(swings[level][0][unit]),
+                    "unsmoothed_swing_w": float(swings[level][1][unit]),
+                    "dark_gpu_s": float(lost[0][unit]),
+                    "throttled_gpu_s": float(lost[1][unit]),
+                }
+            )
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def swing_w(record: Record, domains: Domains, level: str) -> tuple[Array, Array]:
+    """(n_unit,) swing of power within steps, peak to peak, P99 over time; smoothed and not. [W]
+
+    The GPUs of a job swing together, different jobs do not: their swings add as squares.
+    """
+    n = domains.units(level)
+    return np.zeros(n), np.zeros(n)
+
+
+def node_gpu_s(record: Record, site: Site, throttled_gpu_s: Array) -> Array:
+    """(n_node, 2) GPU-time that was dark, and that caps cost, by node. [GPU s]
+
+    A job's throttled time is spread over its nodes by the GPU-time that it held there.
+    """
+    power = record.power
+    assert power is not None
+    held = record.allocations
+    gpus = np.bitwise_count(held["gpu_mask"].astype(np.uint64)).astype(float)
+    held_gpu_s = gpus * (held["end_s"].astype(float) - held["start_s"].astype(float))
+    of_job = np.bincount(held["job"], weights=held_gpu_s, minlength=len(throttled_gpu_s))
+    part = np.divide(throttled_gpu_s, of_job, out=np.zeros_like(of_job), where=of_job > 0)
+    lost = np.bincount(held["node"], weights=held_gpu_s * part[held["job"]], minlength=site.n_nodes)
+    return np.column_stack([power.dark_s * site.node_gpus, lost])
+
+
+def timeline_columns(record: Record, starts_s: Array) -> dict[str, Array]:
+    """Columns of the timeline that tell of power: means per bin."""
+    power = record.power
+    assert power is not None
+    meter = power.meter
+    it_w = meter["node_w"] + power.network_w
+    means = bin_means(
+        meter["time_s"],
+        {"it_power_w": it_w, "facility_power_w": meter["site_w"]},
+        record.horizon_s,
+        starts_s,
+    )
+    means["pue"] = means["facility_power_w"] / means["it_power_w"]
+    return means
+
+
+def domain_series(record: Record, site: Site, starts_s: Array) -> list[pd.DataFrame]:
+    """Power and cap of domains over time, for levels with few enough units; reasons for dark."""
+    power = record.power
+    assert power is not None
+    domains, readings = Domains(site), Readings(power)
+    parts: list[pd.DataFrame] = []
+    for at, level in enumerate(power.levels):
+        if power.units[level] > _SHOWN or level == "node":
+            continue
+        for unit in range(power.units[level]):
+            name = domains.name(level, unit)
+            name = name if level not in ("hall", "site") else f"{level} {name}"
+            time_s, power_w = readings.power(at, unit)
+            means = bin_means(time_s, {"power_w": power_w}, record.horizon_s, starts_s)
+            cap_time_s, cap_w = readings.cap(at, unit)
+            if np.isfinite(cap_w).all():
+                means |= bin_means(cap_time_s, {"cap_w": cap_w}, record.horizon_s, starts_s)
+            parts += [_series(starts_s, name, what, values) for what, values in means.items()]
+    log = record.log
+    counts = {
+        name: log[name]
+        for name in (
+            "power_dark_gpus",
+            "heat_dark_gpus",
+            "demand_dark_gpus",
+            "stranded_dark_gpus",
+            "throttled_gpus",
+        )
+        if log[name].any()
+    }
+    if counts:
+        means = bin_means(log["time_s"], counts, record.horizon_s, starts_s)
+        parts += [_series(starts_s, "site", what, values) for what, values in means.items()]
+    return parts
+
+
+def _series(starts_s: Array, domain: str, quantity: str, values: Array) -> pd.DataFrame:
+    return pd.DataFrame(
+        {"time_s": starts_s, "domain": domain, "quantity": quantity, "value": values}
+    )
