@@ -35,9 +35,12 @@ BYTES_PER_S = Dimension("a data rate", "bytes/s", "400 Gbit/s")
 FLOP_PER_S = Dimension("a compute rate", "FLOP/s", "989 TFLOP/s")
 FREQUENCY = Dimension("a frequency", "Hz", "1.98 GHz")
 TEMPERATURE = Dimension("a temperature", "degC", "27 degC")
+TEMPERATURE_DIFFERENCE = Dimension("a temperature difference", "K", "10 K")
 MONEY = Dimension("an amount of money", "USD", "30000 USD")
 MONEY_PER_ENERGY = Dimension("an energy price", "USD/J", "0.08 USD/kWh")
 MONEY_PER_TIME = Dimension("a price by time", "USD/s", "2.5 USD/h")
+MONEY_PER_POWER = Dimension("a demand charge", "USD/W-month", "12 USD/kW-month")
+CARBON_PER_ENERGY = Dimension("a carbon intensity", "kg/J", "369 g/kWh")
 PER_TIME = Dimension("a rate of events", "1/s", "12 per hour")
 
 _TIME_UNITS = {
@@ -79,12 +82,26 @@ def _units(dimension: Dimension) -> dict[str, float]:
         return {f"{p}Hz": f for p, f in _DECIMAL.items()}
     if dimension is TEMPERATURE:
         return {"degC": 1.0, "°C": 1.0, "C": 1.0}
+    if dimension is TEMPERATURE_DIFFERENCE:
+        return {"K": 1.0}
     if dimension is MONEY:
         return {"USD": 1.0, "kUSD": 1e3, "MUSD": 1e6}
     if dimension is MONEY_PER_ENERGY:
         return {"USD/kWh": 1 / 3.6e6, "USD/MWh": 1 / 3.6e9, "USD/J": 1.0}
     if dimension is MONEY_PER_TIME:
         return {f"USD/{unit}": 1 / size for unit, size in _TIME_UNITS.items()}
+    if dimension is MONEY_PER_POWER:
+        watts = {f"{p}W": f for p, f in _DECIMAL.items()}
+        return {f"USD/{w}{per}month": 1 / f for w, f in watts.items() for per in ("-", "/")}
+    if dimension is CARBON_PER_ENERGY:
+        mass = {"g": 1e-3, "kg": 1.0, "t": 1e3}
+        energy = {"kWh": 3.6e6, "MWh": 3.6e9, "J": 1.0}
+        return {
+            f"{m}{co2}/{e}": kg / joules
+            for m, kg in mass.items()
+            for co2 in ("", "CO2", "CO2e")
+            for e, joules in energy.items()
+        }
     return {
         f"{per}{unit}": 1 / size
         for unit, size in _TIME_UNITS.items()
@@ -150,6 +167,9 @@ DIMENSIONS = (
     MONEY,
     MONEY_PER_ENERGY,
     MONEY_PER_TIME,
+    MONEY_PER_POWER,
+    CARBON_PER_ENERGY,
+    TEMPERATURE_DIFFERENCE,
     PER_TIME,
 )
 
