@@ -4,10 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from power_cases import check, demand, drawn_w
+from scipy.sparse import csr_array
 
 from twin.errors import PolicyError
 from twin.policies.power_view import Curve
+from twin.policies.sharing import draws, first_fit
 from twin.registry import make_policy
 
 # GPUs rest at 100 W; floor 200 W, full power 700 W, or 400 W for those that decode.
@@ -126,3 +130,19 @@ def test_what_a_small_job_needs_is_not_kept_from_it():
         power_w = shares(name, asked)
         assert power_w.tolist() == [100, 600]
         np.testing.assert_allclose(drawn_w(asked, power_w), asked.budget_w)
+
+
+@given(
+    watts=st.lists(st.lists(st.integers(0, 9), min_size=12, max_size=12), min_size=1, max_size=4),
+    room=st.lists(st.integers(-3, 40), min_size=4, max_size=4),
+    order=st.permutations(range(12)),
+)
+def test_first_fit_takes_one_after_the_other(watts, room, order):
+    matrix, left = np.array(watts, float), np.array(room[: len(watts)], float)
+    on = draws(csr_array(matrix), np.ones(12), np.ones(len(watts), bool))
+    found = first_fit(on, left, np.array(order))
+    for item in order:
+        draws_on = matrix[:, item] > 0
+        fits = (matrix[draws_on, item] <= left[draws_on]).all()
+        assert found[item] == fits
+        left = left - matrix[:, item] * fits

@@ -94,27 +94,28 @@ def first_fit(on: Draws, room_w: Array, order: Ids) -> Mask:
 
     Notes
     -----
-    In rounds: all up to the first that does not fit, then without those that never will.
+    In rounds. What fits even if all before it were taken that still may be is taken; what does not
+    fit beside those before it that are taken already never will. The first that is in doubt always
+    comes to an end that way, and most often all of them do within a few rounds.
     """
-    taken = np.zeros(len(order), bool)
-    place = np.empty(len(order), np.int64)
-    place[order] = np.arange(len(order))
+    n = len(order)
+    place = np.empty(n, np.int64)
+    place[order] = np.arange(n)
     # Sums run within each domain in the order of the items.
     on = on.of(np.lexsort((place[on.item], on.domain)))
-    left_w = room_w + _TINY * np.abs(room_w)
-    waiting = np.ones(len(order), bool)
+    left_w = (room_w + _TINY * np.abs(room_w))[on.domain]
+    dropped = np.zeros(n, bool)
     while True:
-        over = _running_sum(on.watts, on.domain) > left_w[on.domain]
-        end = place[on.item[over]].min() if over.any() else len(order)
-        now = waiting & (place < end)
-        taken |= now
-        if not over.any():
+        most_w = _running_sum(np.where(dropped[on.item], 0.0, on.watts), on.domain)
+        taken = ~dropped
+        taken[on.item[most_w > left_w]] = False
+        doubt = ~(taken | dropped)
+        if not doubt.any():
             return taken
-        left_w -= on.sum_w(now.astype(float), len(left_w))
-        waiting &= ~now
-        waiting[order[end]] = False
-        waiting[on.item[waiting[on.item] & (on.watts > left_w[on.domain])]] = False
-        on = on.of(waiting[on.item])
+        least_w = _running_sum(np.where(taken[on.item], on.watts, 0.0), on.domain)
+        never = on.item[doubt[on.item] & (least_w + on.watts > left_w)]
+        # Sums that differ by rounding alone could leave the first in doubt for ever.
+        dropped[never if len(never) else order[doubt[order]][:1]] = True
 
 
 def filled(on: Draws, room_w: Array, start: Array, end: Array) -> Array:
