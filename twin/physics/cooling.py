@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite
+from math import inf, isfinite
 from typing import Literal
 
 from twin.errors import DomainError
@@ -88,12 +88,24 @@ class CoolingType:
         The way of the rest, such as air beside liquid.
     overhead : float
         Lights, controls and offices, over the rated heat: fixed.
+    time_constant_s : float
+        In which the coolant would go 63 % of its way if heat or cooling changed for good. [s]
+    throttle_degc, off_degc : float
+        Coolant at the inlet at which equipment slows down, and at which it switches off. [degC]
+
+    Raises
+    ------
+    DomainError
+        If the figures are out of order.
     """
 
     loop: Loop
     share: float = 1.0
     rest: Loop | None = None
     overhead: float = 0.0
+    time_constant_s: float = 300.0
+    throttle_degc: float = 60.0
+    off_degc: float = 70.0
 
     def __post_init__(self) -> None:
         if not 0 < self.share <= 1 or (self.share < 1 and self.rest is None):
@@ -102,6 +114,13 @@ class CoolingType:
             )
         if not (isfinite(self.overhead) and self.overhead >= 0):
             raise DomainError(f"overhead: must be zero or above, found {self.overhead:g}")
+        if not 0 < self.time_constant_s < inf:
+            raise DomainError(f"time_constant_s: must be above 0, found {self.time_constant_s:g}")
+        if not self.loop.supply_degc < self.throttle_degc <= self.off_degc < inf:
+            raise DomainError(
+                f"throttle_degc, off_degc: must lie above the supply, {self.loop.supply_degc:g} "
+                f"degC, and in that order, found {self.throttle_degc:g} and {self.off_degc:g}"
+            )
 
     @property
     def loops(self) -> tuple[tuple[float, Loop], ...]:
@@ -121,15 +140,15 @@ class CoolingCurve:
         ``fixed + linear · heat + cubic · heat³``. [W], [-], [1/W^2]
     water_l_per_j : float
         Water evaporated and bled off, for each joule of heat. [l/J]
-    free : bool
-        Whether no chiller runs.
+    free : float
+        Share of the heat that no chiller carries. [0..1]
     """
 
     fixed_w: float
     linear: float
     cubic_per_w2: float
     water_l_per_j: float = 0.0
-    free: bool = True
+    free: float = 1.0
 
     def power_w(self, heat_w: float) -> float:
         """Drawn to carry this heat away. [W]"""
@@ -137,13 +156,13 @@ class CoolingCurve:
 
 
 def cooling_curve(
-    cooling: CoolingType, wet_bulb_degc: float, dry_bulb_degc: float, rated_w: float
+    kind: CoolingType, dry_bulb_degc: float, wet_bulb_degc: float, rated_w: float
 ) -> CoolingCurve:
     """The power of cooling as a polynomial of heat, for one weather.
 
     Parameters
     ----------
-    wet_bulb_degc, dry_bulb_degc : float
+    dry_bulb_degc, wet_bulb_degc : float
         Of the air outside. [degC]
     rated_w : float
         Heat that the plant is built for. [W]
@@ -163,8 +182,10 @@ def cooling_curve(
     cooling is free; at or above the return chillers carry all; in between outside air takes
     ``(return - T) / rise`` first and chillers the rest, so nothing jumps when the weather turns.
     Fans and pumps inside follow the cube of the flow, and the flow the heat, from a least speed on;
-    a chiller's COP is a share of Carnot between evaporator and condenser, whatever its load.
-    Chillers are always large enough. Beyond the rated heat the cube still holds, capacity does not.
+    a chiller's COP is a share of Carnot between evaporator and condenser, whatever its load. The
+    temperatures are those at rated heat; at less heat outside air would take a larger share.
+    Chillers are always large enough, and beyond the rated heat the cube still holds; capacity is
+    for others to watch. What converters lose is no part of it.
 
     Sources
     -------
@@ -172,7 +193,7 @@ def cooling_curve(
     the PUE of the catalog's types over a year of five cities with published ranges.
     """
     if not (isfinite(dry_bulb_degc) and isfinite(wet_bulb_degc)):
-        raise DomainError("wet_bulb_degc, dry_bulb_degc: must be finite")
+        raise DomainError("dry_bulb_degc, wet_bulb_degc: must be finite")
     if wet_bulb_degc > dry_bulb_degc + 1e-6:
         raise DomainError(
             f"wet_bulb_degc: must not be above the dry bulb, {dry_bulb_degc:g} degC, found "
@@ -180,16 +201,16 @@ def cooling_curve(
         )
     if not (isfinite(rated_w) and rated_w > 0):
         raise DomainError(f"rated_w: must be above zero and finite, found {rated_w:g}")
-    fixed, linear, cubic, water, free = cooling.overhead, 0.0, 0.0, 0.0, True
-    for share, loop in cooling.loops:
-        air_degc, evaporated = _outside(loop, wet_bulb_degc, dry_bulb_degc)
+    fixed, linear, cubic, water, free = kind.overhead, 0.0, 0.0, 0.0, 1.0
+    for share, loop in kind.loops:
+        air_degc, evaporated = _outside(loop, dry_bulb_degc, wet_bulb_degc)
         chilled = _chilled_share(loop, air_degc)
         rejected = 1.0
         if chilled > 0:
-            free = False
             compressed = chilled / chiller_cop(loop, air_degc)
             linear += share * compressed
             rejected += compressed
+            free -= share * chilled
         linear += share * rejected * loop.rejection
         fixed += share * loop.moving * loop.least_moving
         cubic += share * loop.moving * (1 - loop.least_moving)
@@ -199,7 +220,7 @@ def cooling_curve(
         linear=linear,
         cubic_per_w2=cubic / rated_w**2,
         water_l_per_j=water / _LATENT_J_PER_L * _CYCLES / (_CYCLES - 1),
-        free=free,
+        free=min(max(free, 0.0), 1.0),  # but for rounding
     )
 
 
@@ -210,7 +231,7 @@ def chiller_cop(loop: Loop, air_degc: float) -> float:
     return loop.carnot * (evaporator_degc + _ZERO_DEGC_K) / max(lift_k, _LEAST_LIFT_K)
 
 
-def _outside(loop: Loop, wet_bulb_degc: float, dry_bulb_degc: float) -> tuple[float, float]:
+def _outside(loop: Loop, dry_bulb_degc: float, wet_bulb_degc: float) -> tuple[float, float]:
     """The air that takes the heat [degC], and the share of it that leaves as vapour."""
     if loop.sink == "dry":
         return dry_bulb_degc, 0.0

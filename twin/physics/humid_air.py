@@ -56,9 +56,9 @@ def wet_bulb_degc(
     Notes
     -----
     The balance of enthalpy at adiabatic saturation, solved by bisection. Over liquid water also
-    below 0 degC, where ice would be up to 0.5 K warmer. Within 0.1 K of an independent solution
-    with another law of vapour pressure, and within the stated error, -1.0 to +0.65 K, of the
-    closed form of [stull2011] where that holds.
+    below 0 degC, where ice would be up to 0.5 K warmer. Within 0.05 K of an independent solution
+    with the vapour pressure of Hyland and Wexler from -20 to 50 degC, and 1.0 K below to 0.66 K
+    above the closed form of [stull2011], whose stated error is -1.0 to +0.65 K.
 
     Sources
     -------
