@@ -10,8 +10,9 @@ from matplotlib.colors import to_rgb
 from twin.report import numbers
 from twin.report.figures.time_axis import in_words
 from twin.report.sizes import SIZE_CLASSES
-from twin.report.theme import RUN_COLOURS, RUN_DASHES, SHARE_COLOURS, SIZE_COLOURS
-from twin.tables import GPU_TIME_SHARES, HEADLINES, Headline
+from twin.report.theme import ENERGY_COLOURS, RUN_COLOURS, RUN_DASHES, SHARE_COLOURS, SIZE_COLOURS
+from twin.report.watts import ENERGY_ORDER, energy_colour
+from twin.tables import ENERGY_SHARES, GPU_TIME_SHARES, HEADLINES, Headline
 
 
 def plain(text: str) -> str:
@@ -57,12 +58,38 @@ def test_relative(change: float, text: str) -> None:
     assert plain(numbers.relative(change)) == text
 
 
+_HALF = {"s": "0.5 s", "W": "0.5 W", "USD": "0.50 USD", "kg": "0.5 kg"}
+
+
+@pytest.mark.parametrize(
+    ("watts", "text"),
+    [(0, "0 W"), (495e3, "495 kW"), (999.7, "1 kW"), (-2.5e6, "−2.5 MW"), (float("inf"), "–")],
+)
+def test_power(watts: float, text: str) -> None:
+    assert plain(numbers.power(watts)) == text
+
+
+def test_energy_is_written_as_on_bills() -> None:
+    assert plain(numbers.energy(3.6e9)) == "1 MWh"
+
+
+def test_money_mass_and_volume() -> None:
+    assert plain(numbers.money(12.345)) == "12.35 USD"  # the nearest double lies above
+    assert plain(numbers.money(-1234.4)) == "−1,234 USD"
+    assert [plain(numbers.mass(kg)) for kg in (12.5, 9999, 25_000)] == [
+        "12.5 kg",
+        "9,999 kg",
+        "25 t",
+    ]
+    assert plain(numbers.volume(2.5e6)) == "2,500 m³"
+
+
 def test_every_headline_is_written_with_its_unit() -> None:
     for entry in HEADLINES:
         text = plain(numbers.headline(entry, 0.5))
         share = entry.key.split(".")[-1] in numbers.FRACTIONS
-        expected = "0.5 s" if entry.unit == "s" else "50.0 %" if share else "0.5"
-        assert text == expected
+        expected = "50.0 %" if share else _HALF.get(entry.unit, "0.5")
+        assert text == ("0.500" if entry.key == "power.pue" else expected)
 
 
 def test_differences_of_fractions_are_points() -> None:
@@ -96,6 +123,13 @@ def test_every_share_has_a_colour_of_its_own() -> None:
 def test_neighbours_in_the_ledger_differ_in_greyscale() -> None:
     for one, following in itertools.pairwise(SHARE_COLOURS.values()):
         assert abs(luma(one) - luma(following)) > 0.06
+
+
+def test_energy_has_colours_of_its_own_that_greyscale_keeps_apart() -> None:
+    colours = [energy_colour(share.name) for share in ENERGY_ORDER]
+    assert len(set(colours)) == len(colours) == len(ENERGY_SHARES)
+    overheads = colours[: len(ENERGY_COLOURS) + 1]  # each can be next to the one after it
+    assert all(abs(luma(a) - luma(b)) > 0.06 for a, b in itertools.pairwise(overheads))
 
 
 def test_sizes_darken_with_size() -> None:

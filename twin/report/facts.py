@@ -102,8 +102,14 @@ def headline_values(run: Results) -> dict[Headline, float | None]:
     return values
 
 
-def cards(run: Results) -> list[Card]:
-    """The headline figures that the run has, written out."""
+def cards(run: Results, *, without: tuple[str, ...] = ()) -> list[Card]:
+    """The headline figures that the run has, written out.
+
+    Parameters
+    ----------
+    without : tuple of str
+        Beginnings of the keys of those that another section of the page shows.
+    """
     submitted = numbers.count(look_up(run.summary, "jobs.submitted") or 0)
     more = {
         USEFUL.key: "of what was bought",
@@ -120,7 +126,7 @@ def cards(run: Results) -> list[Card]:
     return [
         Card(entry.label, numbers.headline(entry, value), more.get(entry.key, ""))
         for entry, value in headline_values(run).items()
-        if value is not None
+        if value is not None and not entry.key.startswith(without)
     ]
 
 

@@ -6,9 +6,10 @@ import math
 from typing import Any
 
 from twin.tables import Headline
-from twin.units import format_duration
+from twin.units import format_duration, format_si
 
 NOTHING = "–"  # what stands where there is no number
+MINUS = "\N{MINUS SIGN}"
 # Last parts of summary keys that hold a fraction, 0..1; they carry no unit, as counts do.
 FRACTIONS = frozenset(
     (
@@ -17,6 +18,7 @@ FRACTIONS = frozenset(
         "goodput",
         "availability",
         "powered_fraction",
+        "throttled_fraction",
         "slo_attainment",
         "useful_share",
         "waited_fraction",
@@ -73,7 +75,50 @@ def duration(seconds: float) -> str:
     if not is_number(seconds):
         return NOTHING
     text = format_duration(abs(seconds)).replace(" ", "\N{NO-BREAK SPACE}")
-    return f"\N{MINUS SIGN}{text}" if seconds < 0 else text
+    return f"{MINUS}{text}" if seconds < 0 else text
+
+
+def si(value: float, unit: str) -> str:
+    """A quantity with the prefix that people would use, to three digits: ``1.25 MW``."""
+    if not is_number(value):
+        return NOTHING
+    # Rounded first, so that 999.7 W is 1 kW and no power of ten.
+    text = format_si(float(f"{abs(value):.3g}"), unit).replace(" ", "\N{NO-BREAK SPACE}")
+    return f"{MINUS}{text}" if value < 0 else text
+
+
+def power(watts: float) -> str:
+    """A power in W, kW or MW."""
+    return si(watts, "W")
+
+
+def energy(joules: float) -> str:
+    """An energy in the unit of bills: Wh, kWh, MWh."""
+    return si(joules / 3600, "Wh") if is_number(joules) else NOTHING
+
+
+def money(usd: float) -> str:
+    """An amount of money: cents below a hundred, thousands separated above."""
+    if not is_number(usd):
+        return NOTHING
+    text = f"{abs(usd):,.0f}" if abs(usd) >= 100 else f"{abs(usd):,.2f}"
+    return f"{MINUS if usd < 0 else ''}{text}\N{NO-BREAK SPACE}USD"
+
+
+def mass(kg: float) -> str:
+    """A mass in kg, in t from ten of them on."""
+    if not is_number(kg):
+        return NOTHING
+    large = abs(kg) >= 1e4
+    return f"{count(kg / 1e3 if large else kg)}\N{NO-BREAK SPACE}{'t' if large else 'kg'}"
+
+
+def volume(litres: float) -> str:
+    """A volume of water in l, in m3 from ten of them on."""
+    if not is_number(litres):
+        return NOTHING
+    large = abs(litres) >= 1e4
+    return f"{count(litres / 1e3 if large else litres)}\N{NO-BREAK SPACE}{'m³' if large else 'l'}"
 
 
 def instant(seconds: float) -> str:
@@ -99,8 +144,16 @@ def headline(entry: Headline, value: Any) -> str:
         return NOTHING
     if entry.unit == "s":
         return duration(value)
+    if entry.unit == "W":
+        return power(value)
+    if entry.unit == "USD":
+        return money(value)
+    if entry.unit == "kg":
+        return mass(value)
     if is_fraction(entry):
         return percent(value)
+    if entry.key.endswith(".pue"):  # what it is above one is what matters
+        return f"{value:.3f}"
     if entry.unit:
         return f"{count(value)}\N{NO-BREAK SPACE}{entry.unit}"
     return count(value)
@@ -112,7 +165,7 @@ def difference(entry: Headline, value: Any) -> str:
         return NOTHING
     if value == 0:
         return "0"
-    sign = "+" if value > 0 else "\N{MINUS SIGN}"
+    sign = "+" if value > 0 else MINUS
     if is_fraction(entry):
         return f"{sign}{points(abs(value))}"
     return sign + headline(entry, abs(value))
@@ -135,5 +188,5 @@ def relative(change: float) -> str:
         return "0\N{NO-BREAK SPACE}%"
     if change > 9:
         return f"{change + 1:,.0f}\N{MULTIPLICATION SIGN}"
-    sign = "+" if change > 0 else "\N{MINUS SIGN}"
+    sign = "+" if change > 0 else MINUS
     return sign + percent(abs(change), 0 if abs(change) >= 0.1 else 1)

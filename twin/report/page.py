@@ -12,6 +12,7 @@ from twin.report.figures.waits import waits
 from twin.report.figures.waterfall import waterfall
 from twin.report.html import render, save
 from twin.report.picture import Picture, picture
+from twin.report.power import power
 from twin.report.settings import settings
 from twin.report.sizes import by_size
 from twin.report.source import installed_gpus, ledger, length_s
@@ -38,15 +39,17 @@ def write_report(run: Results, path: Path) -> None:
 
 def report_html(run: Results) -> str:
     """The report as text; the same run gives the same bytes."""
+    powered = power(run)
     return render(
         "page.html",
         run=run,
         description=settings(run.scenario_yaml).get("description", ""),
         answer=facts.answer(run),
         largest_loss=facts.largest_loss(run),
-        cards=facts.cards(run),
+        cards=facts.cards(run, without=("power.", "cost.") if powered else ()),
         pictures=pictures(run),
         failures=failures(run),
+        power=powered,
         ledger_rows=facts.ledger_rows(run),
         states=facts.states(run),
         not_submitted=run.summary.get("jobs_not_submitted"),

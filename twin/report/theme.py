@@ -38,6 +38,20 @@ SHARE_COLOURS: Mapping[str, str] = {
     "interference": "#8a6d3b",
     "useful": "#1d5c8a",
 }
+# Where energy goes beside what GPUs draw; the rest has the colours of their time.
+ENERGY_COLOURS: Mapping[str, str] = {
+    "cooling": "#56a3c9",
+    "conversion": "#b5651d",
+    "network": "#9fc5a8",
+    "host": "#5f7f3a",
+}
+# Why GPUs are not powered: greys for the site's own choice, warm for limits that bind.
+DARK_COLOURS: Mapping[str, str] = {
+    "demand": "#9aa4ae",
+    "stranded": "#a97b1c",
+    "power": SHARE_COLOURS["dark"],
+    "heat": "#c4533d",
+}
 # What failures cost, in the ledger's colours where it has the same thing; neighbours in a bar
 # differ in lightness too.
 LOSS_COLOURS: Mapping[str, str] = {
