@@ -100,8 +100,8 @@ def power_model(
 def _gpu(power: asked.Power, pool: str, at: int, node: NodeType) -> GpuPower:
     if node.gpu is None:
         raise InputError(
-            f"site.pools[{at}].node: the power of pool {pool!r} cannot be computed, because its GPU "
-            "type is not known; give a node of the catalog, or {gpus: 8, gpu: h100-sxm}"
+            f"site.pools[{at}].node: the power of pool {pool!r} cannot be computed: its GPU type is "
+            "not known; give a node of the catalog, or {gpus: 8, gpu: h100-sxm}"
         )
     gpu = known.gpu_power(node.gpu)
     given = power.gpus.get(node.gpu)
@@ -244,9 +244,9 @@ def _caps(
         )
         if from_s < 0:
             raise InputError(f"{where}.at: {change.at} lies before the start of the run, {epoch}")
-        for from_s in _repeats(where, change, from_s, horizon_s):
-            to_s = from_s + change.lasts_s if change.lasts_s is not None else inf
-            yield CapEvent(from_s, to_s, change.level, units, cap_w, change.why)
+        for each_s in _repeats(where, change, from_s, horizon_s):
+            to_s = each_s + change.lasts_s if change.lasts_s is not None else inf
+            yield CapEvent(each_s, to_s, change.level, units, cap_w, change.why)
 
 
 def _cap_w(where: str, change: asked.CapChange, domain: DomainModel) -> Array:

@@ -27,8 +27,10 @@ _SLACK = 1e-9
 class Capping:
     """Keeps every domain under its cap, as far as the policy knows how.
 
-    The policy is asked at the next multiple of its period after something changed, while a domain
-    is above its alarm or some job is held back. What it says is done its delay later.
+    The meters are looked at at the next multiple of the policy's period after something changed,
+    while a domain is above its alarm or some job is held back. Clocks have followed its delay
+    later, for the jobs that run then: so no domain exceeds its cap for longer than period and
+    delay together, unless all jobs paused would still draw more.
 
     Parameters
     ----------
@@ -72,7 +74,8 @@ class Capping:
         period_s = self._policy.period_s
         at_s = (floor(now_s / period_s) + 1) * period_s if period_s else now_s
         self._pending = True
-        self._clock.call_at(max(at_s, now_s), CAPS, self._decide, None)
+        due_s = max(at_s, now_s) + self._policy.delay_s
+        self._clock.call_at(due_s, CAPS, self._decide, None)
 
     def heed(self) -> None:
         """Caps, cooling or what nodes draw beside jobs are others now."""
@@ -87,21 +90,7 @@ class Capping:
         draws = [draw for draw in self._draws.by_row.values() if draw.phase == WORKING]
         if not draws:
             return
-        power_w = self._shared(draws, now_s)
-        if self._policy.delay_s:
-            due_s = now_s + self._policy.delay_s
-            self._clock.call_at(due_s, CAPS, self._act, (draws, power_w))
-        else:
-            self._do(draws, power_w, now_s)
-
-    def _act(self, event: Event) -> None:
-        draws, power_w = event._value
-        self._do(draws, power_w, self._clock._now)
-
-    def _do(self, draws: list[Draw], power_w: list[float], now_s: float) -> None:
-        for draw, to_w in zip(draws, power_w, strict=True):
-            if not draw.alive:
-                continue
+        for draw, to_w in zip(draws, self._shared(draws, now_s), strict=True):
             top_w, from_w = draw.curves.top_w, draw.limit_w
             if to_w >= from_w and to_w - from_w < _NOT_WORTH * top_w and to_w < top_w:
                 continue

@@ -67,9 +67,7 @@ class Caps:
         self._on_change(cap, False, self._clock._now)
 
     def _update(self, name: str) -> None:
-        self._tree.settle(self._clock._now)
-        level = self._tree.by_name[name]
         caps_w = np.minimum(self._rated[name], self._heat[name])
         for event in self._active[name]:
             caps_w[event.units] = np.minimum(caps_w[event.units], event.cap_w)
-        level.set_caps(caps_w, self._alarm)
+        self._tree.set_caps(name, caps_w, self._alarm, self._clock._now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from math import inf
 
 import numpy as np
@@ -28,6 +28,9 @@ class Cluster:
         What is overdue, a job or a node, is expected so much later. [s]
     residents : list of list of Job
         Jobs on each node, by node id.
+    refuses : callable or None
+        Asked about a placement before it is taken: nodes that cannot be used now, none if it will
+        do.
     switched : set of int
         Nodes that went out of service or came back; emptied by whoever keeps account of power.
     """
@@ -38,6 +41,7 @@ class Cluster:
         self.grace_s = 0.0
         self.residents: list[list[Job]] = [[] for _ in range(fleet.site.n_nodes)]
         self.switched: set[int] = set()
+        self.refuses: Callable[[Placement], Sequence[int]] | None = None
         self.running_jobs = 0
         self._running: dict[int, Job] = {}
         self._policy = placement
@@ -93,15 +97,32 @@ class Cluster:
         for pool in shape.pools:
             index = fleet.index[pool]
             if index.free_gpus >= shape.gpus:
-                place = self._policy.place(shape.gpus, index)
+                place = self._place_in(pool, shape)
+                if place and self.refuses is not None:
+                    place = self._admitted(pool, shape, place)
                 if place:
-                    first = fleet.first_node[pool]
-                    if first:
-                        place = [(first + node, gpus) for node, gpus in place]
                     break
         self._places[shape.index] = place
         self._found_in[shape.index] = self._state
         return place
+
+    def _place_in(self, pool: int, shape: Shape) -> Placement | None:
+        fleet = self.fleet
+        place = self._policy.place(shape.gpus, fleet.index[pool])
+        first = fleet.first_node[pool]
+        return [(first + node, gpus) for node, gpus in place] if place and first else place
+
+    def _admitted(self, pool: int, shape: Shape, place: Placement) -> Placement | None:
+        """A place that is not refused: domains in which there is no power are tried no more."""
+        assert self.refuses is not None
+        hidden: list[tuple[int, int]] = []
+        found: Placement | None = place
+        while found and (closed := self.refuses(found)):
+            hidden += self.fleet.hide(pool, closed)
+            left = self.fleet.index[pool].free_gpus
+            found = self._place_in(pool, shape) if left >= shape.gpus else None
+        self.fleet.unhide(pool, hidden)
+        return found
 
     def start(self, job: Job, placement: Placement) -> None:
         """Give a job its GPUs."""

@@ -73,7 +73,6 @@ class Draw:
     """
 
     __slots__ = (
-        "alive",
         "curves",
         "event",
         "gpus",
@@ -96,7 +95,6 @@ class Draw:
         self.limit_w = curves.top_w
         self.power_w = curves.idle_w
         self.rate = 1.0
-        self.alive = True
         # Of jobs that cannot fail: work left at full speed, up to when, and the pending event.
         self.left_s = self.since_s = 0.0
         self.event: Moment | None = None
@@ -196,6 +194,11 @@ class Draws:
     def _let_go(self, draw: Draw) -> None:
         self.throttled_gpus -= self.throttled.pop(draw.job.row, 0)
 
+    def most_w(self, pool: int) -> float:
+        """What a GPU of a pool draws at most, whatever job it has. [W]"""
+        tops_w: list[float] = [c.top_w for (p, _), c in self._curves.items() if p == pool]
+        return max(tops_w)
+
     def end(self, draw: Draw, now_s: float) -> None:
         """It runs no longer."""
         self.changes += 1
@@ -206,7 +209,6 @@ class Draws:
             for node, gpus in draw.places:
                 add(node, (idle_w - power_w) * gpus)
         self.log.extend((now_s, draw.job.row, 0, 0.0, 0.0, 0.0, 0.0))
-        draw.alive = False
         draw.places = []
         draw.gpus = 0
         del self.by_row[draw.job.row]

@@ -12,17 +12,20 @@ import pandas as pd
 from numpy.typing import NDArray
 from simpy import Event
 
+from twin.errors import PolicyError
 from twin.facility.model import CapEvent, PowerModel
 from twin.kernel.capping import Capping
 from twin.kernel.caps import Caps
 from twin.kernel.clock import CAPS
 from twin.kernel.draws import Draw, Draws
 from twin.kernel.incidents import CAP, Incidents
+from twin.kernel.job import Job
 from twin.kernel.lights import Lights
 from twin.kernel.meter import PowerRecord, power_record
 from twin.kernel.power_tree import LIT, OFF, PowerTree
 from twin.policies.base import AdmissionPolicy, LightingPolicy, PowerPolicy
 from twin.policies.power_view import DEMAND_DARK, HEAT_DARK, POWER_DARK
+from twin.policies.view import Placement
 from twin.site.domains import LEVELS, Domains
 from twin.tables import JOB_KINDS
 
@@ -30,6 +33,9 @@ if TYPE_CHECKING:
     from twin.kernel.simulation import Simulation
 
 Array = NDArray[np.float64]
+
+# Jobs end later than was thought where caps slow them, and may wait for power where there is room.
+_OVERDUE_S = 300.0
 
 
 @dataclass(frozen=True)
@@ -104,9 +110,37 @@ class Power:
         self.capping = Capping(self._setup.power, self.tree, self.draws, clock, self.jobs.repace)
         for at in range(len(self.tree.levels)):
             self._note_caps(at, 0.0)
+        if self._setup.admission.needs_power:
+            self._cluster.refuses = self._refuses
+        self._cluster.grace_s = max(self._cluster.grace_s, _OVERDUE_S)
         self.lights.begin()
         self.tree.settle(0.0)
         self._plan_weather(0.0)
+
+    # -- starting jobs
+
+    @property
+    def defers(self) -> bool:
+        """Whether jobs may have to wait before they queue."""
+        return type(self._setup.admission).release_s is not AdmissionPolicy.release_s
+
+    def release_s(self, job: Job, now_s: float) -> float:
+        """From when on a job that is submitted now may queue. [s]"""
+        at_s = self._setup.admission.release_s(job, now_s, self.model.tariff)
+        if not now_s <= at_s < inf:
+            name = type(self._setup.admission).__name__
+            raise PolicyError(
+                f"admission policy {name} at {now_s} s: must release {job} now or later, said {at_s}"
+            )
+        return at_s
+
+    def _refuses(self, placement: Placement) -> list[int]:
+        """Nodes of the domain in which a job on these would exceed a cap; none if it would not."""
+        pool = self.tree.pool_of[placement[0][0]]
+        rise_w = self.draws.most_w(pool) - self._idle_w[pool]
+        self.tree.settle(self._clock._now)
+        over = self.tree.over_with([(node, gpus * rise_w) for node, gpus in placement])
+        return [] if over is None else self._domains.nodes(*over)
 
     # -- an instant
 
@@ -197,6 +231,7 @@ class Power:
     def _weather(self, event: Event) -> None:
         now_s = self._clock._now
         self._set_cooling(now_s)
+        self._cluster.changed()
         self.lights.ask_again()
         self.capping.heed()
         self._plan_weather(now_s)
@@ -208,6 +243,7 @@ class Power:
     def _cap_changed(self, cap: CapEvent, begins: bool, now_s: float) -> None:
         at = self.tree.by_name[cap.level].at
         self._note_caps(at, now_s)
+        self._cluster.changed()
         self.lights.ask_again()
         self.capping.heed()
         incidents = self.incidents

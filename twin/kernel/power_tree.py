@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from math import inf
 
 import numpy as np
@@ -137,10 +138,50 @@ class PowerTree:
         top, rise_w = self._top, self._rise_w
         if self._net_w * top.steepest > top.slack_w or top.over:
             return True
-        for level in self._capped:
-            if rise_w * level.steepest > level.slack_w or level.over:
-                return True
-        return False
+        return any(rise_w * level.steepest > level.slack_w or level.over for level in self._capped)
+
+    def set_caps(self, name: str, cap_w: Array, alarm: float, now_s: float) -> None:
+        """What each unit of a level may draw from now on, and the share that calls for attention."""
+        self.settle(now_s)
+        self.by_name[name].set_caps(cap_w, alarm)
+        self._capped = [level for level in self.levels[:-1] if level.is_capped]
+
+    def over_with(self, more: Sequence[tuple[int, float]]) -> tuple[str, int] | None:
+        """The lowest domain that would exceed its cap if GPUs of these nodes drew so much more.
+
+        Parameters
+        ----------
+        more : sequence of (node, W)
+            Lit nodes; `settle` first.
+        """
+        steps: dict[int, float] = {}
+        for node, gpu_w in more:
+            rest_w, per_w, cubic, fixed_w, linear, quadratic, *_ = self._poly[self.pool_of[node]]
+            drawn_w = self.gpu_w[node] + gpu_w
+            load_w = rest_w + drawn_w * (per_w + cubic * drawn_w * drawn_w)
+            node_w = fixed_w + load_w * (linear + quadratic * load_w)
+            unit = int(self.levels[0].parent_of[node])
+            steps[unit] = steps.get(unit, 0.0) + node_w - self._counted[node][2]
+        for at, level in enumerate(self.levels):
+            above: dict[int, float] = {}
+            for unit, step_w in steps.items():
+                through_w = level.out_w[unit] + step_w
+                if level is self._hall:
+                    curve, heat_w = self.curves[unit], through_w
+                    through_w += curve.fixed_w
+                    through_w += heat_w * (curve.linear + curve.cubic_per_w2 * heat_w * heat_w)
+                in_w = (
+                    through_w
+                    + level.fixed_w[unit]
+                    + through_w * (level.linear[unit] + through_w * level.quadratic_per_w[unit])
+                )
+                if in_w > level.cap_w[unit]:
+                    return level.level, unit
+                if at + 1 < len(self.levels):
+                    parent = int(self.levels[at + 1].parent_of[unit])
+                    above[parent] = above.get(parent, 0.0) + in_w - level.in_w[unit]
+            steps = above
+        return None
 
     def set_cooling(self, curves: list[CoolingCurve], now_s: float) -> None:
         """Each hall is cooled so from now on."""
@@ -184,7 +225,6 @@ class PowerTree:
 
     def _settled(self) -> None:
         self._net_w = self._rise_w = 0.0
-        self._capped = [level for level in self.levels[:-1] if level.is_capped]
         for level in self.levels:
             level.find_slack()
 

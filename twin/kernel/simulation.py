@@ -96,6 +96,7 @@ class Simulation:
             nominal = Nominal(self.clock, self.cluster, self.recorder)
             self._begin, self._counted = nominal.start, nominal
         self._arrived = False
+        self._deferred = 0
         nodes = powering.model.nodes if powering else ()
         self._idle_w = [node.gpu_idle_w for node in nodes] or [0.0] * len(site.pools)
 
@@ -158,7 +159,7 @@ class Simulation:
 
     def _is_over(self) -> bool:
         """Whether all that can be done is done, though parts go on failing and caps changing."""
-        if not self._arrived or self.cluster.running_jobs:
+        if not self._arrived or self._deferred or self.cluster.running_jobs:
             return False
         if self._power is not None and self._power.is_coming:
             return False
@@ -172,6 +173,7 @@ class Simulation:
         run_s, estimate_s, shapes = self._run_s, self._estimate_s, self._shapes
         queue, clock, recorder = self.queue, self.clock, self.recorder
         details = JobDetails(self.jobs)
+        defers = self._power.release_s if self._power and self._power.defers else None
         now_s = -inf
         for row, at_s in enumerate(submit_s):
             if at_s != now_s:
@@ -182,10 +184,20 @@ class Simulation:
             shape = shapes[shape_of[row]]
             if shape.pools:
                 recorder.submitted(row)
-                queue.append(Job(row, at_s, run_s[row], estimate_s[row], shape, details))
+                job = Job(row, at_s, run_s[row], estimate_s[row], shape, details)
+                if defers and (due_s := defers(job, at_s)) > at_s:
+                    self._deferred += 1
+                    clock.call_at(due_s, ARRIVALS, self._released, job)
+                else:
+                    queue.append(job)
             else:
                 recorder.rejected(row)
         self._arrived = True
+
+    def _released(self, event: Event) -> None:
+        """A job that was deferred may queue now, in the place that its submit time gives it."""
+        self._deferred -= 1
+        self.queue.put_back(event._value)
 
     def _start(self, job: Job, now_s: float) -> None:
         cluster = self.cluster

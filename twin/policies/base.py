@@ -108,8 +108,8 @@ class RetirementPolicy(ABC):
 class PowerPolicy(ABC):
     """Shares the watts under the caps among the running jobs.
 
-    Asked at the next multiple of ``period_s`` after something has changed, if a domain would
-    exceed ``alarm`` of its cap or some job is held back; what it says holds ``delay_s`` later.
+    Asked ``delay_s`` after the next multiple of ``period_s`` after something has changed, if a
+    domain exceeds ``alarm`` of its cap or some job is held back. What it says holds at once.
     """
 
     kind: ClassVar[str] = "power"
@@ -118,7 +118,7 @@ class PowerPolicy(ABC):
     alarm: ClassVar[float] = 1.0
 
     period_s: float = 10.0  # from one look at the meters to the next
-    delay_s: float = 2.0  # from a decision until clocks and caps have followed
+    delay_s: float = 2.0  # from then until clocks and caps have followed
 
     def __post_init__(self) -> None:
         for name in ("period_s", "delay_s"):

@@ -205,6 +205,21 @@ class Fleet:
         self.dark_gpus -= whole.bit_count()
         self._move(node, 0, whole)
 
+    def hide(self, pool: int, nodes: Iterable[int]) -> list[tuple[int, int]]:
+        """Let searches for a place pass over these nodes of a pool; what `unhide` takes."""
+        hidden, first = [], self.first_node[pool]
+        for node in nodes:
+            free = self.free_mask[node].bit_count()
+            if free and self.node_pool[node] == pool:
+                self.index[pool].move(node - first, free, 0)
+                hidden.append((node, free))
+        return hidden
+
+    def unhide(self, pool: int, hidden: Iterable[tuple[int, int]]) -> None:
+        """Undo `hide`, with nothing between."""
+        for node, free in hidden:
+            self.index[pool].move(node - self.first_node[pool], 0, free)
+
     def spares_near(self, pool: int, nodes: Iterable[int], n: int) -> list[int]:
         """Up to ``n`` spare nodes of a pool, those nearest in number to ``nodes`` first."""
         near = next(iter(nodes), 0)
