@@ -2,8 +2,10 @@
 
 import json
 import os
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 import yaml
@@ -179,7 +181,7 @@ def test_a_fault_names_the_file_that_it_stands_in(here):
     said = faults("extends: base.yaml\nsed: 3\nseed: x\noutput: {timeline_bin: 3}")
     assert said == [
         "x.yaml:2:1 sed: unknown key 'sed'; did you mean 'seed'? Known: description, failures,"
-        " horizon, name, output, policies, recovery, seed, site, start, workload",
+        " horizon, name, output, policies, power, recovery, seed, site, start, workload",
         "x.yaml:3:1 seed: expected a whole number, found 'x'",
         "x.yaml:4:10 output.timeline_bin: 3 has no unit; write it with its unit, for example"
         " '30 min'",
@@ -304,12 +306,18 @@ def test_a_file_that_is_not_found_lists_both_places(here):
     )
 
 
+def marks(annotation: Any, own: Iterable[Any] = ()) -> list[Any]:
+    """Marks of a field, those of a choice such as ``FilePath | None`` among them."""
+    further = getattr(annotation, "__metadata__", ())
+    return [*own, *further, *(m for part in get_args(annotation) for m in marks(part))]
+
+
 def test_input_files_are_all_listed():
     def paths(section: type[Section], above: str) -> list[str]:
         found = []
         for name, info in section.model_fields.items():
             kind, path = kind_of(info.annotation, tuple(info.metadata)), f"{above}{name}"
-            if any(isinstance(mark, InputFile) for mark in info.metadata):
+            if any(isinstance(mark, InputFile) for mark in marks(info.annotation, info.metadata)):
                 found.append(path)
             elif isinstance(kind, type):
                 found += paths(kind, f"{path}.")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
@@ -16,6 +16,9 @@ from pydantic.json_schema import JsonSchemaValue
 from twin.errors import PolicyError, did_you_mean
 from twin.scenario.forms import Form
 from twin.scenario.section import fault, found
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,44 @@ def converters() -> list[str]:
     from twin.catalog import facilities
 
     return facilities.converter_names()
+
+
+def cooling_types() -> list[str]:
+    """Ways of cooling of the catalog."""
+    from twin.catalog import facilities
+
+    return facilities.cooling_names()
+
+
+def climates() -> list[str]:
+    """Places whose weather the catalog knows."""
+    from twin.catalog import climates
+
+    return climates.climate_names()
+
+
+def grids() -> list[str]:
+    """Countries whose carbon intensity the catalog knows."""
+    from twin.catalog import grids
+
+    return grids.names()
+
+
+def time_zone(name: str) -> ZoneInfo:
+    """A time zone by its IANA name; `ValueError` says what is wrong with it."""
+    from zoneinfo import ZoneInfo, available_timezones
+
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        known = available_timezones()
+        if not known:
+            raise ValueError(
+                f"time zone {found(name)} cannot be looked up, because this system has no zone "
+                "data; install them: pip install tzdata"
+            ) from None
+        hint = did_you_mean(name, known, most=3)
+        raise ValueError(f"unknown time zone {found(name)}; {hint}") from None
 
 
 def _parts(kind: str) -> list[str]:

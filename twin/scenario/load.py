@@ -18,7 +18,14 @@ from twin.scenario.section import explain, found
 from twin.scenario.yaml_tree import Node, Place, core_scalar, parse
 
 # Fields that name a file, made absolute here; a test holds this against the schema's FilePath.
-INPUT_FILES = ("site.node_list.path", "workload.trace.path", "failures.records.path")
+INPUT_FILES = (
+    "site.node_list.path",
+    "workload.trace.path",
+    "failures.records.path",
+    "power.cooling.weather.file",
+    "power.price.file.path",
+    "power.carbon.file.path",
+)
 
 MAX_CHAIN = 20  # files that extend one another
 

@@ -10,7 +10,8 @@ from pydantic import Field, model_validator
 
 from twin.scenario import check
 from twin.scenario.check import KnownName
-from twin.scenario.energy import Carbon, Cooling, DemandCharge, Price
+from twin.scenario.cooling import Cooling
+from twin.scenario.energy import Carbon, DemandCharge, Price
 from twin.scenario.quantities import (
     Count,
     Joules,
@@ -208,4 +209,6 @@ class Power(Section):
 
     def has_dates(self) -> bool:
         """Whether some of it needs a calendar."""
-        return any(isinstance(change.at, datetime) for change in self.caps)
+        parts = (self.cooling, self.price, self.carbon)
+        dated = any(isinstance(change.at, datetime) for change in self.caps)
+        return dated or any(part is not None and part.has_dates() for part in parts)

@@ -23,10 +23,12 @@ from twin.errors import did_you_mean
 
 # Longest first, so that `link_bytes_per_s` becomes `link` and not `link_bytes_per`.
 _UNIT_SUFFIXES = (
+    "_usd_per_w_month",
     "_usd_per_j",
     "_usd_per_s",
     "_bytes_per_s",
     "_flop_per_s",
+    "_kg_per_j",
     "_per_s",
     "_bytes",
     "_degc",
@@ -127,7 +129,7 @@ class Section(BaseModel):
     @model_validator(mode="after")
     def _one_of_each_group(self) -> Self:
         for group in self.alternatives:
-            given = [self.key_of(field) for field in group if getattr(self, field)]
+            given = [self.key_of(name) for name in group if getattr(self, name) not in (None, ())]
             if len(given) != 1:
                 known = listed([self.key_of(field) for field in group])
                 none = "neither" if len(group) == 2 else "none"
