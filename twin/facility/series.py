@@ -20,7 +20,15 @@ _FEBRUARY_29 = 59  # its place among the days of a leap year, from 0
 
 
 class Series(ABC):
-    """A piecewise-constant quantity over seconds since the start."""
+    """A piecewise-constant quantity over seconds since the start.
+
+    Attributes
+    ----------
+    ends_s : float
+        Beyond which nothing is known. [s]
+    """
+
+    ends_s: float = inf
 
     @abstractmethod
     def pieces(self, from_s: float, to_s: float) -> tuple[Array, Array]:
@@ -65,6 +73,14 @@ class Series(ABC):
         other = values[np.searchsorted(times, edges, side="right") - 1]
         mine = own[np.searchsorted(starts, edges, side="right") - 1]
         return float(np.sum(lasts_s * other * mine))
+
+    def changes_s(self, from_s: float, to_s: float) -> list[float]:
+        """Times after ``from_s`` and before ``to_s`` at which it may take another value. [s]"""
+        to_s = min(to_s, self.ends_s)
+        if to_s <= from_s:
+            return []
+        changes: list[float] = self.pieces(from_s, to_s)[0][1:].tolist()
+        return changes
 
     def mean(self, from_s: float, to_s: float) -> float:
         """Time-weighted mean of a span."""
