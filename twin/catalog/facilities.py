@@ -45,6 +45,9 @@ class CoolingPart(Part):
     least_moving: float | None = ratio("least_moving")
     rejection: float | None = ratio("rejection")
     overhead: float | None = ratio("overhead")
+    time_constant_s: float | None = quantity("time_constant", units.TIME)
+    throttle_degc: float | None = quantity("throttle", units.TEMPERATURE)
+    off_degc: float | None = quantity("off", units.TEMPERATURE)
 
 
 _LOOP_FIGURES = (
@@ -58,6 +61,7 @@ _LOOP_FIGURES = (
     "least_moving",
     "rejection",
 )
+_HEAT_FIGURES = ("time_constant_s", "throttle_degc", "off_degc")
 
 
 def converter(name: str) -> Loss:
@@ -117,7 +121,7 @@ def read_cooling(path: Path) -> dict[str, tuple[Entry, CoolingType]]:
     loops = {}
     for name, (part, _) in read.items():
         known: dict[str, Any] = {key: getattr(part, key) for key in _LOOP_FIGURES}
-        lacking = [key for key, value in known.items() if value is None]
+        lacking = [key for key in (*known, *_HEAT_FIGURES) if getattr(part, key) is None]
         if lacking:
             raise CatalogError(f"{path.name} {name}: needs {', '.join(lacking)}")
         try:
@@ -135,6 +139,7 @@ def read_cooling(path: Path) -> dict[str, tuple[Entry, CoolingType]]:
                 share=1.0 if part.share is None else part.share,
                 rest=loops.get(part.rest),
                 overhead=part.overhead or 0.0,
+                **{key: getattr(part, key) for key in _HEAT_FIGURES},
             )
         except DomainError as error:
             raise CatalogError(f"{path.name} {name}: {error}") from None
