@@ -102,6 +102,8 @@ def test_polca_goes_by_its_thresholds():
     np.testing.assert_allclose(at(560.0), [1, 1])  # 10 + 150 x 0.46 = 79 kW
     # 80.5 kW at full power; 66 kW with the low ones at 83 %.
     np.testing.assert_allclose(at(570.0), [0.83, 1])
+    # 92.5 kW; 81.5 kW with the low ones at 83 %, which is between the two thresholds.
+    np.testing.assert_allclose(at(650.0), [0.83, 1])
     # 106 kW; 94 kW with the low ones at 83 %, which is above the second threshold.
     np.testing.assert_allclose(at(740.0), [0.67, 0.87])
     # Rest, and 100 at 0.67 and 50 at 0.87 of 1000 W: 105.5 kW. Brake.

@@ -3,8 +3,8 @@
 A concave curve is cut into straight pieces, each less steep than the one before. Under a single
 budget the steepest pieces of all jobs are bought first, which is optimal as in the continuous
 knapsack [dantzig1957]; under several the same pieces are the variables of a linear program, which
-HiGHS solves [huangfu2018]. There a curve has eight pieces at most: on the smooth curves of GPUs that
-costs less than a thousandth of full speed, and is ten times as quick.
+HiGHS solves [huangfu2018]. There a curve has eight pieces at most: on the smooth curves of GPUs
+that costs less than a thousandth of full speed, and is ten times as quick.
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ from copy import copy
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linprog
-from scipy.sparse import csr_array
 
 from twin.errors import InvariantError
 from twin.policies.hull import concave
@@ -140,6 +138,9 @@ def _steepest_first(pieces: Pieces, on: Draws, room_w: Array) -> Array:
 
 def _linear_program(pieces: Pieces, on: Draws, room_w: Array) -> Array:
     """The same where jobs draw on several domains: each piece is a variable from 0 to 1."""
+    from scipy.optimize import linprog
+    from scipy.sparse import csr_array
+
     groups = _alike(pieces, on)
     group = np.full(len(pieces.gpus), -1)
     for number, jobs in enumerate(groups):
