@@ -62,7 +62,7 @@ class TimeOfUse(Yearly):
             ahead = self.epoch - to_utc(self.epoch, self.zone)
             clock = (clock - ahead).tz_localize("UTC").tz_convert(ZoneInfo(self.zone))
         hour = clock.hour.to_numpy() + clock.minute.to_numpy() / 60
-        weekday, month = clock.dayofweek.to_numpy(), clock.month.to_numpy()
+        weekday, month = clock.day_of_week.to_numpy(), clock.month.to_numpy()
         values = np.full(len(clock), self.otherwise)
         for period in reversed(self.periods):
             after, before = hour >= period.from_hour, hour < period.to_hour
