@@ -19,6 +19,7 @@ PAPER = "#ffffff"
 BOUGHT = "#c3cbd3"
 SERIES = "#2f6690"  # a single quantity
 WASH = "#bcd2e3"  # its lighter companion
+OVER = "#d55e00"  # what is above a limit
 
 # Hues far apart for the common kinds of colour blindness (after Paul Tol's qualitative sets), and
 # lightness that alternates between neighbours of a ledger, so that greyscale keeps them apart.
@@ -51,6 +52,12 @@ DARK_COLOURS: Mapping[str, str] = {
     "stranded": "#a97b1c",
     "power": SHARE_COLOURS["dark"],
     "heat": "#c4533d",
+}
+# Shares of racks on a map, from none to the end of the scale: falling lightness.
+RAMPS: Mapping[str, tuple[str, ...]] = {
+    "power": ("#edf3f8", "#86b5d4", "#2f6f9f", "#0b2c47"),
+    "dark": ("#f0f1f2", "#9aa3ab", "#1c2228"),
+    "throttled": ("#f5eff7", "#b98ac4", "#80408f", "#34103f"),
 }
 # What failures cost, in the ledger's colours where it has the same thing; neighbours in a bar
 # differ in lightness too.
@@ -205,13 +212,13 @@ def baseline(font: float, lines: int = 1) -> float:
     return -(0.36 + 0.55 * (lines - 1)) * font
 
 
-def title(axes: Axes, text: str, shape: Shape, *, left: float = 0.0) -> None:
-    """Say what a panel shows, above its left edge (``left`` pixels further left)."""
+def title(axes: Axes, text: str, shape: Shape, *, left: float = 0.0, up: float = 9.0) -> None:
+    """Say what a panel shows, ``up`` pixels above it and ``left`` of its left edge."""
     axes.annotate(
         text,
         (0, 1),
         xycoords="axes fraction",
-        xytext=(-left, 9),
+        xytext=(-left, up),
         textcoords="offset points",
         fontsize=shape.font,
         fontweight="bold",
@@ -269,7 +276,8 @@ def legend(
 
 def cut(text: str, length: int) -> str:
     """As much of a name as fits, on one line."""
-    plain = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    kept = (c if c.isprintable() or c == "\N{NO-BREAK SPACE}" else "\ufffd" for c in text)
+    plain = "".join(kept)
     return plain if len(plain) <= length else plain[: max(length, 2) - 1] + "…"
 
 

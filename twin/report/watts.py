@@ -243,6 +243,6 @@ def _signed_percent(fraction: Any) -> str:
     """A share that may be below zero, as a percentage."""
     if not is_number(fraction):
         return numbers.NOTHING
-    if abs(fraction) < 0.0005:
-        return numbers.percent(0.0)
-    return (numbers.MINUS if fraction < 0 else "") + numbers.percent(abs(fraction))
+    text = f"{100 * abs(fraction):.1f}"
+    sign = numbers.MINUS if fraction < 0 and float(text) else ""
+    return f"{sign}{text}\N{NO-BREAK SPACE}%"
