@@ -18,6 +18,7 @@ Gaps = Literal["refuse", "hold"]
 
 CALENDAR_COLUMNS = ("month", "day", "hour")
 COMMON_YEAR = 2023  # any that has no 29 February
+_DAYS_OF_MONTHS = np.array([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 _HAS_OFFSET = r"(?:Z|[+-]\d{2}:?\d{2})\s*$"
 _LONGEST_STEP_S = 86_400.0
 
@@ -36,6 +37,10 @@ def typical_slots(columns: list[Any], where: str) -> NDArray[np.int64]:
             )
     m, d, h = (values.astype(np.int64) for values in parts)
     slot = hour_of_year(m, d, h - first)
+    no_day = np.flatnonzero((slot < 0) & ~((m == 2) & (d == 29)))
+    if len(no_day):
+        at = no_day[0]
+        raise InputError(f"{where}:{at + 2}: there is no day {d[at]} in month {m[at]}")
     twice = np.flatnonzero(pd.Series(slot).duplicated().to_numpy() & (slot >= 0))
     if len(twice):
         at = twice[0]
@@ -45,16 +50,11 @@ def typical_slots(columns: list[Any], where: str) -> NDArray[np.int64]:
     return slot
 
 
-def hour_of_year(month: Any, day: Any, hour: Any) -> NDArray[np.int64]:
+def hour_of_year(month: NDArray[Any], day: NDArray[Any], hour: NDArray[Any]) -> NDArray[np.int64]:
     """Hour of a year without 29 February; -1 on a day that such a year does not have."""
-    stamps = pd.to_datetime(
-        pd.DataFrame({"year": COMMON_YEAR, "month": month, "day": day}), errors="coerce"
-    )
-    days = stamps.dt.dayofyear.to_numpy(float)
-    slots: NDArray[np.int64] = np.where(
-        np.isnan(days), -1, (np.nan_to_num(days) - 1) * 24 + hour
-    ).astype(np.int64)
-    return slots
+    before = np.cumsum([0, *_DAYS_OF_MONTHS])
+    hours = (before[month - 1] + day - 1) * 24 + hour
+    return np.asarray(np.where(day <= _DAYS_OF_MONTHS[month - 1], hours, -1), np.int64)
 
 
 def seconds_since(texts: Any, epoch: datetime, zone: str | None, where: str) -> Array:
