@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
+from functools import cache
 
 import numpy as np
+import pue
 import tables
 import typical_years
 
@@ -30,6 +31,7 @@ parts:
 """
 
 
+@cache
 def terms() -> np.ndarray:
     """(8760, 25) what the coefficients are multiplied with, for each hour."""
     hour = np.arange(HOURS_OF_A_YEAR) + 1
@@ -91,12 +93,20 @@ def main() -> int:
         name: {"dry": errors(year.dry_degc), "wet": errors(year.wet_degc)}
         for name, year in years.items()
     }
-    wanted = {FILE: catalog_text(years), tables.README: tables.filled(found)}
-    moved = [path for path, text in wanted.items() if not path.exists() or path.read_text() != text]
+    catalog = catalog_text(years)
+    if not check and FILE.read_text("utf-8") != catalog:  # before what is computed with it
+        FILE.write_text(catalog, encoding="utf-8")
+        print(f"written: {FILE.name}")
+    wanted = {
+        FILE: catalog,
+        tables.README: tables.filled(tables.README, tables.of_errors(found)),
+        tables.PAGE: tables.filled(tables.PAGE, pue.markdown(years)),
+    }
+    moved = [path for path, text in wanted.items() if path.read_text("utf-8") != text]
     for path in moved:
-        print(f"{'differs' if check else 'written'}: {path.relative_to(Path.cwd())}")
+        print(f"{'differs' if check else 'written'}: {path.name}")
         if not check:
-            path.write_text(wanted[path])
+            path.write_text(wanted[path], encoding="utf-8")
     return 1 if check and moved else 0
 
 
