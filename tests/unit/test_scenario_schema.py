@@ -17,7 +17,7 @@ from twin.distributions import (
 from twin.scenario.output import Output
 from twin.scenario.policies import Policies, PolicyRef
 from twin.scenario.schema import Scenario
-from twin.scenario.section import yaml_key
+from twin.scenario.section import Section, yaml_key
 from twin.scenario.site import NodeList, NodeRef, Pool, Site
 from twin.scenario.workload import (
     Bursty,
@@ -61,6 +61,14 @@ def refusals(section, **data):
 )
 def test_the_key_is_the_field_without_its_unit(field, key):
     assert yaml_key(field) == key
+
+
+def test_no_two_fields_of_a_section_have_one_key():
+    sections = Section.__subclasses__()
+    assert len(sections) > 40
+    for section in sections:
+        keys = section.yaml_keys()
+        assert len(keys) == len(set(keys)), section
 
 
 def test_quantities_are_si_inside():

@@ -94,7 +94,7 @@ def node_model(
             supply=loss,
             network_w=network_w * node.gpus,
             off_w=host.off_w,
-            wake_w=host.wake_w if host.wake_w is not None else idle_w,
+            wake_w=host.waking_w if host.waking_w is not None else idle_w,
             wake_s=host.wake_s,
         ),
         assumed,

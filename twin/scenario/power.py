@@ -145,7 +145,7 @@ class Host(Section):
     fans: Share | None = Field(default=None, description="fans' share of a node's largest power")
     off_w: Watts = Field(default=0.0, description="of a whole node that is switched off")
     wake_s: Seconds = Field(default=300.0, description="from switching on to service")
-    wake_w: Watts | None = Field(
+    waking_w: Watts | None = Field(
         default=None, description="of a whole node while it starts; by default that at rest"
     )
     network_per_gpu_w: Watts | None = Field(

@@ -98,7 +98,7 @@ class Section(BaseModel):
     @classmethod
     def _in_plain_words(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         if cls.shorthand and isinstance(data, str):
-            data = {cls.shorthand: data}
+            data = {cls.key_of(cls.shorthand): data}
         try:
             return handler(data)
         except ValidationError as error:
