@@ -149,7 +149,7 @@ def _run_into(scenario: Scenario, target: Path, report: bool, advance: Advance |
     from twin.metrics.summary import summarise
     from twin.results.outcome import outcome
     from twin.results.provenance import peak_rss_bytes, provenance
-    from twin.scenario.load import dump
+    from twin.scenario.load import dump, input_files
 
     started_s = time.perf_counter()
     with whole_or_nothing(target) as folder:
@@ -182,15 +182,9 @@ def _run_into(scenario: Scenario, target: Path, report: bool, advance: Advance |
             "peak_rss_bytes": peak_rss_bytes(),
         }
         text = dump(scenario)
-        failures = scenario.failures
-        traces = [
-            scenario.workload.trace,
-            scenario.site.node_list,
-            failures.records if failures else None,
-        ]
         source = provenance(
             seed=scenario.seed,
-            inputs=[Path(trace.path) for trace in traces if trace is not None],
+            inputs=input_files(scenario),
             scenario_yaml=text,
             wall_s=wall_s,
             events=record.events,

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from twin.facility.tariff import Tariff
+from twin.metrics.cost import cost
 from twin.metrics.jobs import bounded_slowdown, counts, makespan_s, quantiles, utilisation
 from twin.metrics.place import place
 from twin.metrics.power import power
@@ -70,6 +71,9 @@ def summarise(
             "shares": outcome.energy,
         }
         summary["power"] = power(outcome, site)
+        found_cost = cost(outcome, tariff) if tariff is not None else {}
+        if found_cost:
+            summary["cost"] = found_cost
     if expected_mtti_s is not None:
         found = reliability(outcome, site.n_gpus, expected_mtti_s)
         summary["reliability"] = found | place(found["worst_incident"], outcome.incidents, site)

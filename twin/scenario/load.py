@@ -19,8 +19,8 @@ from twin.scenario.yaml_tree import Node, Place, core_scalar, parse
 
 # Fields that name a file, made absolute here; a test holds this against the schema's FilePath.
 INPUT_FILES = (
-    "site.node_list.path",
     "workload.trace.path",
+    "site.node_list.path",
     "failures.records.path",
     "power.cooling.weather.file",
     "power.price.file.path",
@@ -68,6 +68,18 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Scenario:
         order = [*files.read, _SET.file]
         raise ScenarioError(sorted(problems, key=lambda p: (order.index(p.file), p.line, p.column)))
     return scenario
+
+
+def input_files(scenario: Scenario) -> list[Path]:
+    """Files that a scenario names and that a run of it reads."""
+    found: list[Path] = []
+    for dotted in INPUT_FILES:
+        value: Any = scenario
+        for key in dotted.split("."):
+            value = None if value is None else getattr(value, key)
+        if value is not None:
+            found.append(Path(value))
+    return found
 
 
 class _Files:
