@@ -65,6 +65,8 @@ class Cooling:
     spare_share : float
         Further capacity, over that.
     weather : Weather
+    most_heat_w : (n_hall,) array
+        Heat of each hall if all that stands in it drew its nameplate power. [W]
     outages : tuple of CoolingOutage
     assumed : tuple of str
         What was taken for granted, a sentence each.
@@ -74,6 +76,7 @@ class Cooling:
     rated_w: Array
     spare_share: float
     weather: Weather
+    most_heat_w: Array
     outages: tuple[CoolingOutage, ...] = ()
     assumed: tuple[str, ...] = field(default=())
 
@@ -102,6 +105,12 @@ class Cooling:
     def resistance_k_per_w(self, hall: int) -> float:
         """What a watt of lasting excess heat adds to the temperature of a hall. [K/W]"""
         return _UNCOOLED_K / float(self.rated_w[hall])
+
+    @property
+    def may_fail(self) -> bool:
+        """Whether a hall may ever become too warm: some cooling is lost, or too small for it."""
+        capacity_w = self.rated_w * (1 + self.spare_share)
+        return bool(self.outages) or bool((capacity_w < self.most_heat_w).any())
 
     # -- power and capacity
 
@@ -214,8 +223,9 @@ def cooling_model(
         raise InputError(f"{key}: {error}") from None
     names = domains.site.halls
     rated_w = np.full(len(names), given.rated_w or 0.0)
+    most_heat_w = _heat_w(domains, levels)
     if given.rated_w is None:
-        rated_w = _heat_w(domains, levels)
+        rated_w = most_heat_w
     assumed = []
     if given.rated_w is None:
         assumed.append("The cooling of each hall is rated for the heat of its nameplate power.")
@@ -231,6 +241,7 @@ def cooling_model(
         rated_w=rated_w,
         spare_share=given.spare_share,
         weather=weather_asked(given.weather, epoch, horizon_s),
+        most_heat_w=most_heat_w,
         outages=tuple(_outages(given, names, epoch, f"{key}.outages")),
         assumed=tuple(assumed),
     )
