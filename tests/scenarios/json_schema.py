@@ -62,7 +62,7 @@ def _check(
         case "pattern":
             if isinstance(value, str) and not re.search(rule, value):
                 yield f"{at}: {value!r} does not match {rule}"
-        case "minLength" | "maxLength" | "minItems" | "maxItems" | "minProperties" | "maxProperties":
+        case str() if word[:3] in ("min", "max") and word[3:] in ("Length", "Items", "Properties"):
             kind = {"Length": str, "Items": list, "Properties": dict}[word[3:]]
             if isinstance(value, kind) and (len(value) - rule) * (-1 if "max" in word else 1) < 0:
                 yield f"{at}: {value!r} breaks {word} {rule}"
