@@ -59,6 +59,9 @@ class LifePower:
         if draw is None:
             draw = life.draw = draws.begin(job)
             life.idle_w = draw.curves.idle_w
+            full = draw.curves.full[0]
+            if full < 1.0:  # a limit that always holds
+                self._training.throttle(life, full, now_s)
         places, left = [], life.busy_gpus
         for node, mask in job.held.items():
             if left and node not in life.standby:

@@ -186,7 +186,7 @@ class Power:
         )
 
     def _switch(self) -> None:
-        """Nodes of which all GPUs are out of service draw nothing, others what they do."""
+        """Nodes of which all GPUs are out of service are off, others draw what they do."""
         fleet, still = self._cluster.fleet, set()
         for node in self._cluster.switched:
             if node in fleet.dark_nodes:

@@ -161,10 +161,10 @@ class Simulation:
         """Whether all that can be done is done, though parts go on failing and caps changing."""
         if not self._arrived or self._deferred or self.cluster.running_jobs:
             return False
-        if self._power is not None and self._power.is_coming:
-            return False
         if self.queue.head is None:
             return True
+        if self._power is not None and self._power.is_coming:
+            return False
         return self._hazards is None or not self._hazards.faults.repairing
 
     def _arrivals(self, advance: Advance | None) -> Generator[Event, None, None]:

@@ -96,8 +96,8 @@ def power_seen(record: Record) -> PowerSeen | None:
 class Readings:
     """Readings of every domain, sorted so that those of one are a slice."""
 
-    def __init__(self, power: PowerRecord) -> None:
-        self._power = power
+    def __init__(self, power: PowerRecord, horizon_s: float) -> None:
+        self._horizon_s = horizon_s
         self._power_of = _Sorted(power.domains, "power_w")
         self._cap_of = _Sorted(power.caps, "cap_w")
 
@@ -106,8 +106,14 @@ class Readings:
         return self._power_of.of(at, unit)
 
     def cap(self, at: int, unit: int) -> tuple[Array, Array]:
-        """Times of change, and what a unit may draw from then on. [s], [W]"""
-        return self._cap_of.of(at, unit)
+        """Times of change, and what a unit may draw from then on. [s], [W]
+
+        A cap that another one replaced at once, or that began as the run ended, held for no time.
+        """
+        time_s, cap_w = self._cap_of.of(at, unit)
+        held = np.append(time_s[1:], self._horizon_s) > time_s
+        held[-1] |= not held.any()
+        return time_s[held], cap_w[held]
 
 
 class _Sorted:
@@ -167,7 +173,8 @@ def domain_rows(
     """
     power = record.power
     assert power is not None
-    domains, readings, horizon_s = Domains(site), Readings(power), record.horizon_s
+    horizon_s = record.horizon_s
+    domains, readings = Domains(site), Readings(power, horizon_s)
     swings = {level: swing_w(record, domains, level) for level in power.levels}
     rows: list[dict[str, Any]] = []
     for at, level in enumerate(power.levels):
@@ -253,7 +260,7 @@ def domain_series(record: Record, site: Site, starts_s: Array) -> list[pd.DataFr
     """Power and cap of domains over time, for levels with few enough units; reasons for dark."""
     power = record.power
     assert power is not None
-    domains, readings = Domains(site), Readings(power)
+    domains, readings = Domains(site), Readings(power, record.horizon_s)
     parts: list[pd.DataFrame] = []
     for at, level in enumerate(power.levels):
         if power.units[level] > _SHOWN or level == "node":
