@@ -88,6 +88,10 @@ class Session:
 
     def follow(self, page: str) -> None:
         """Do what the page says."""
+        with _own_policies():
+            self._follow(page)
+
+    def _follow(self, page: str) -> None:
         names: dict[str, object] = {"__name__": "__main__"}
         following = blocks(page)
         for block, below in zip_longest(following, following[1:]):
@@ -180,6 +184,20 @@ class Session:
                     load(path)
         except InputError as error:
             self.wrong.append(f"line {block.line}: refused: {error}")
+
+
+@contextlib.contextmanager
+def _own_policies() -> Iterator[None]:
+    """What a page loads by `load_plugin` is known to that page only."""
+    from twin.registry import POLICY_KINDS
+
+    before = {kind: set(registry.names()) for kind, registry in POLICY_KINDS.items()}
+    try:
+        yield
+    finally:
+        for kind, registry in POLICY_KINDS.items():
+            for name in set(registry.names()) - before[kind]:
+                del registry._entries[name]
 
 
 def _commands(text: str) -> Iterator[tuple[str, list[str]]]:
