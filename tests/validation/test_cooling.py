@@ -121,7 +121,10 @@ def test_a_year_by_the_file_is_the_year_of_the_data(
     path = cal.typical_years.FOLDER / "phoenix_az.csv.gz"
     kind = cooling_type("air-economiser")
     outside = weather_from_file(str(path), datetime(2025, 1, 1))
-    cooling = Cooling(kind=kind, rated_w=np.array([2e6]), spare_share=0.2, weather=outside)
+    rated_w = np.array([2e6])
+    cooling = Cooling(
+        kind=kind, rated_w=rated_w, spare_share=0.2, weather=outside, most_heat_w=rated_w
+    )
     heat_w, energy_j, now_s = 0.8 * 2e6, 0.0, 0.0
     while now_s < 8760 * 3600:
         next_s = min(cooling.next_change_s(now_s), 8760 * 3600)
