@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from pydantic import GetJsonSchemaHandler
@@ -141,7 +142,8 @@ def time_zone(name: str) -> ZoneInfo:
                 f"time zone {found(name)} cannot be looked up, because this system has no zone "
                 "data; install them: pip install tzdata"
             ) from None
-        hint = did_you_mean(name, known, most=3)
+        near = get_close_matches(name, known, n=1, cutoff=0.6)
+        hint = f"did you mean {near[0]!r}?" if near else "write it as in Europe/Berlin"
         raise ValueError(f"unknown time zone {found(name)}; {hint}") from None
 
 

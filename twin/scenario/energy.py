@@ -120,11 +120,15 @@ class TimeOfUse(Section):
     zone: Zone | None = Field(
         default=None, description="the site's zone, for summer time; by default there is none"
     )
-    periods: tuple[PricePeriod, ...] = Field(min_length=1, description="when which price holds")
+    periods: tuple[PricePeriod, ...] = Field(
+        description="when which price holds", json_schema_extra={"minItems": 1}
+    )
     otherwise_usd_per_j: DollarsPerJoule = Field(description="price in all other hours")
 
     @model_validator(mode="after")
-    def _names_differ(self) -> Self:
+    def _there_are_some_and_their_names_differ(self) -> Self:
+        if not self.periods:  # min_length would also count periods at fault as missing
+            raise fault("needs at least 1, found an empty list", (), "periods")
         for at, name in check.repeated([each.name for each in self.periods]):
             raise fault(f"period {name!r} is given twice", name, "periods", at, "name")
         return self
