@@ -89,7 +89,7 @@ def power_model(
         domains=levels,
         caps=tuple(_caps(power, levels, epoch, horizon_s)),
         cooling=cooling_model(power.cooling, domains, levels, epoch),
-        tariff=tariff(power, epoch),
+        tariff=tariff(power, epoch, horizon_s),
         assumed=tuple(dict.fromkeys(assumed)),
     )
 
