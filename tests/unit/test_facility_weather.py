@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from twin.catalog.climates import climate
 from twin.errors import CatalogError, InputError
+from twin.facility.cooling import weather_asked
 from twin.facility.weather import (
-    weather,
     weather_constant,
     weather_from_file,
     weather_of_climate,
@@ -144,15 +144,8 @@ def test_no_file_and_no_climate(tmp_path):
 def test_the_weather_that_a_scenario_asks_for(year):
     epoch = datetime(2023, 6, 1)
     constant = asked.Weather(constant={"dry_bulb": "30 degC", "wet_bulb": "25 degC"})
-    assert weather(constant, epoch).at(0.0) == (30.0, 25.0)
-    place = weather(asked.Weather(climate="dallas"), epoch)
+    assert weather_asked(constant, epoch, None).at(0.0) == (30.0, 25.0)
+    place = weather_asked(asked.Weather(climate="dallas"), epoch, None)
     assert place.at(0.0) == weather_of_climate("dallas", epoch).at(0.0)
-    assert weather(asked.Weather(file=year), epoch).at(0.0)[0] == pytest.approx(dry_of(6, 1, 0))
-
-
-def test_changes_are_those_of_the_hours():
-    of = weather_of_climate("seattle", datetime(2023, 1, 1, 0, 30))
-    changes = [1800.0, 1800 + HOUR_S, 1800 + 2 * HOUR_S]
-    assert list(of.changes_s(0.0, 3 * HOUR_S)) == changes
-    assert list(of.changes_s(1800.0, 1800 + 2 * HOUR_S)) == changes[1:2]
-    assert list(weather_constant(20.0, 14.0).changes_s(0.0, inf)) == []
+    of_file = weather_asked(asked.Weather(file=year), epoch, None)
+    assert of_file.at(0.0)[0] == pytest.approx(dry_of(6, 1, 0))

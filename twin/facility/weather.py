@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,7 +12,6 @@ from twin.errors import InputError, did_you_mean
 from twin.facility.hourly import Hours, read_hours
 from twin.facility.series import Array, Series, TypicalYear, flat
 from twin.physics.humid_air import SEA_LEVEL_PA, wet_bulb_degc
-from twin.scenario import cooling as asked
 
 _SLACK_K = 0.1  # by which a file's wet bulb may exceed the dry bulb: rounding
 
@@ -38,45 +36,6 @@ class Weather:
     def next_change_s(self, now_s: float) -> float:
         """When it may next change, later than ``now_s``; ``inf`` for never. [s]"""
         return min(self.dry_bulb_degc.next_change_s(now_s), self.wet_bulb_degc.next_change_s(now_s))
-
-    def changes_s(self, from_s: float, to_s: float) -> Iterator[float]:
-        """When it may change between the two, both left out, in order. [s]"""
-        at_s = self.next_change_s(from_s)
-        while at_s < to_s:
-            yield at_s
-            at_s = self.next_change_s(at_s)
-
-
-def weather(
-    given: asked.Weather,
-    epoch: datetime,
-    horizon_s: float | None = None,
-    key: str = "power.cooling.weather",
-) -> Weather:
-    """The weather that a scenario asks for.
-
-    Parameters
-    ----------
-    epoch : datetime
-        Calendar time of second 0, on the site's clock.
-    horizon_s : float or None
-        Length of the run; None if that is not known. [s]
-    key : str
-        Where it stands in the scenario, for messages.
-
-    Raises
-    ------
-    InputError
-        If a file does not hold together.
-    CatalogError
-        If the catalog has no such climate.
-    """
-    if given.constant is not None:
-        return weather_constant(given.constant.dry_bulb_degc, given.constant.wet_bulb_degc)
-    if given.file is not None:
-        return weather_from_file(given.file, epoch, horizon_s, key=f"{key}.file")
-    assert given.climate is not None  # one of three, by the scenario's check
-    return weather_of_climate(given.climate, epoch)
 
 
 def weather_constant(dry_bulb_degc: float, wet_bulb_degc: float) -> Weather:
