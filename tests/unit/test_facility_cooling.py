@@ -193,9 +193,29 @@ def test_limits_and_outages_as_given(built):
     assert replace(cooling.kind, time_constant_s=1.0) != cooling.kind
 
 
+def test_cooling_distribution_units_limit_their_racks(built):
+    """Four racks of four nodes on a unit of 100 kW, which 85 % of the heat goes through."""
+    cooling = built({"type": "direct-liquid", "cdu": "100 kW"}).cooling
+    assert cooling.node_heat_w == pytest.approx(np.full(64, 100e3 / 0.85 / 16))
+    (cap,) = cooling.caps
+    assert (cap.level, cap.from_s, cap.to_s) == ("rack", 0.0, inf)
+    assert cap.cap_w == pytest.approx(np.full(16, 100e3 / 0.85 / 4))
+    free = built({"type": "direct-liquid"}).cooling
+    assert free.caps == ()
+    assert np.isinf(free.node_heat_w).all()
+
+
+def test_another_supply_temperature(built):
+    cooling = built({"type": "direct-liquid", "supply": "45 degC"}).cooling
+    assert cooling.supply_degc == 45
+    assert cooling.kind.rest == facilities.cooling_type("direct-liquid").rest
+
+
 @pytest.mark.parametrize(
     ("cooling", "words"),
     [
+        ({"cdu": "1 MW"}, r"power\.cooling\.cdu: air-economiser has no .*: direct-liquid, imm"),
+        ({"supply": "36 degC"}, "must lie above the supply, 36 degC"),
         ({"outages": [{"at": "1 h", "lasts": "1 h", "hall": "norht"}]}, "did you mean 'north'"),
         (
             {"outages": [{"at": "2024-06-29", "lasts": "1 h"}]},

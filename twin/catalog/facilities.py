@@ -33,6 +33,7 @@ class CoolingPart(Part):
 
     sink: str = ""
     economiser: bool = False
+    liquid: bool = False  # carried from the racks by cooling distribution units
     rest: str = ""  # the type whose way the rest of the heat goes
     share: float | None = ratio("share")
     supply_degc: float | None = quantity("supply", units.TEMPERATURE)
@@ -87,6 +88,12 @@ def cooling_type(name: str) -> CoolingType:
     """The way of cooling of that name; raises `CatalogError` with the nearest known name."""
     cooling: CoolingType = _found("cooling type", name, _cooling())[1]
     return cooling
+
+
+def has_cdus(name: str) -> bool:
+    """Whether liquid takes the heat from the racks, through cooling distribution units."""
+    part: CoolingPart = _found("cooling type", name, _cooling())[0][0]
+    return part.liquid
 
 
 def cooling_names() -> list[str]:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from twin.catalog import facilities
 from twin.errors import DomainError, InputError, did_you_mean
-from twin.facility.model import DomainModel
+from twin.facility.model import CapEvent, DomainModel
 from twin.facility.series import Array, Steps
 from twin.facility.weather import (
     Weather,
@@ -22,7 +22,7 @@ from twin.facility.weather import (
 )
 from twin.physics.cooling import CoolingCurve, CoolingType, cooling_curve
 from twin.scenario import cooling as asked
-from twin.site.domains import Domains
+from twin.site.domains import Domains, sum_by
 
 # How much warmer than its set point a hall without any cooling would end at rated heat, from
 # memory: with its time constant it sets how soon a hall is too warm.
@@ -67,6 +67,10 @@ class Cooling:
     weather : Weather
     most_heat_w : (n_hall,) array
         Heat of each hall if all that stands in it drew its nameplate power. [W]
+    node_heat_w : (n_node,) array
+        Power of each node's share of its cooling distribution unit; ``inf`` for no limit. [W]
+    caps : tuple of CapEvent
+        The same limit on whole racks, always.
     outages : tuple of CoolingOutage
     assumed : tuple of str
         What was taken for granted, a sentence each.
@@ -77,8 +81,10 @@ class Cooling:
     spare_share: float
     weather: Weather
     most_heat_w: Array
+    node_heat_w: Array = field(default_factory=lambda: np.zeros(0))
+    caps: tuple[CapEvent, ...] = ()
     outages: tuple[CoolingOutage, ...] = ()
-    assumed: tuple[str, ...] = field(default=())
+    assumed: tuple[str, ...] = ()
 
     # -- temperatures
 
@@ -215,6 +221,7 @@ def cooling_model(
     try:
         kind = replace(
             kind,
+            loop=replace(kind.loop, supply_degc=_or(given.supply_degc, kind.loop.supply_degc)),
             time_constant_s=given.time_constant_s or kind.time_constant_s,
             throttle_degc=_or(given.throttle_at_degc, kind.throttle_degc),
             off_degc=_or(given.off_at_degc, kind.off_degc),
@@ -236,12 +243,15 @@ def cooling_model(
             f"The weather is always {fixed.dry_bulb_degc:g} degC with a wet bulb of "
             f"{fixed.wet_bulb_degc:g} degC, because none is given."
         )
+    node_heat_w = _node_heat_w(given, kind, domains, key)
     return Cooling(
         kind=kind,
         rated_w=rated_w,
         spare_share=given.spare_share,
         weather=weather_asked(given.weather, epoch, horizon_s),
         most_heat_w=most_heat_w,
+        node_heat_w=node_heat_w,
+        caps=_rack_caps(node_heat_w, domains),
         outages=tuple(_outages(given, names, epoch, f"{key}.outages")),
         assumed=tuple(assumed),
     )
@@ -273,6 +283,30 @@ def _heat_w(domains: Domains, levels: Sequence[DomainModel]) -> Array:
         lost_w = level.input_w(level.nameplate_w) - level.nameplate_w
         heat_w += np.bincount(hall_of_unit, weights=lost_w, minlength=len(heat_w))
     raise ValueError("there is no level 'hall'")
+
+
+def _node_heat_w(given: asked.Cooling, kind: CoolingType, domains: Domains, key: str) -> Array:
+    """(n_node,) power of each node's even share of its cooling distribution unit. [W]"""
+    if given.cdu_w is None:
+        return np.full(domains.site.n_nodes, inf)
+    if not facilities.has_cdus(given.type):
+        liquid = [name for name in facilities.cooling_names() if facilities.has_cdus(name)]
+        raise InputError(
+            f"{key}.cdu: {given.type} has no cooling distribution units; leave it out, or give a "
+            f"type that has: {', '.join(liquid)}"
+        )
+    cdu_of = domains.unit_of("cdu")
+    shared: Array = given.cdu_w / kind.share / np.bincount(cdu_of)
+    return shared[cdu_of]
+
+
+def _rack_caps(node_heat_w: Array, domains: Domains) -> tuple[CapEvent, ...]:
+    """The shares of the nodes of each rack as caps that always hold."""
+    if not np.isfinite(node_heat_w).any():
+        return ()
+    racks = np.arange(domains.units("rack"))
+    cap_w = sum_by(domains.unit_of("rack"), node_heat_w, len(racks))
+    return (CapEvent(0.0, inf, "rack", racks, cap_w, "cooling distribution unit"),)
 
 
 def _outages(

@@ -79,6 +79,14 @@ class Cooling(Section):
     spare_share: Share = Field(
         default=0.2, description="cooling beyond the rated, over the rated, that is kept in reserve"
     )
+    cdu_w: PositiveWatts | None = Field(
+        default=None,
+        description="heat that one cooling distribution unit carries; by default no limit",
+    )
+    supply_degc: DegreesC | None = Field(
+        default=None,
+        description="air or liquid at the inlet of equipment; by default of the way of cooling",
+    )
     outages: tuple[CoolingOutage, ...] = Field(default=(), description="when cooling is lost")
     time_constant_s: PositiveSeconds | None = Field(
         default=None, description="of the air or water of a hall; by default of the way of cooling"
