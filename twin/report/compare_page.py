@@ -17,13 +17,17 @@ from twin.report.html import render, save
 from twin.report.pairs import Paired, paired, same_jobs
 from twin.report.picture import Picture, picture
 from twin.report.settings import differing
+from twin.report.shift import shift
 from twin.report.sizes import known
 from twin.report.source import installed_gpus, length_s, share_of_bought
 from twin.report.theme import Shape, Stroke, run_letter, run_name, run_stroke
 from twin.results.store import Results
 from twin.tables import GPU_TIME_SHARES
 
-_ANSWER = ("useful GPU-time", "mean wait", "mean completion time (JCT)", "makespan")
+_ANSWER = (
+    *("useful GPU-time", "mean wait", "mean completion time (JCT)", "makespan"),
+    *("mean power", "cost of power", "carbon"),
+)
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,7 @@ def comparison_html(runs: Sequence[Results], labels: Sequence[str]) -> str:
         ledger_rows=differences.ledger_rows(runs),
         pairings=[_pairing(index, runs[0], run) for index, run in others],
         pictures=pictures(runs, labels),
+        shift=shift(runs),
     )
 
 

@@ -16,7 +16,7 @@ Array = NDArray[np.float64]
 
 _LEVELS = ("hall", "ups", "row", "rack")
 _MOST_REASONS = 4
-_PER_MWH = 3.6e9  # J in a MWh
+_J_PER_MWH = 3.6e9  # and g/kWh are kg/MWh
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,21 @@ class Drawn:
 
 
 @dataclass(frozen=True)
-class Curve:
-    """A price or a carbon intensity over time: what it is called with its unit, and its values."""
+class Rate:
+    """A price or a carbon intensity over time.
 
+    Attributes
+    ----------
+    name, title : str
+        What it is; the same with its unit.
+    edges_s : (n_bin + 1,) array
+        Ends of the bins. [s]
+    values : (n_bin,) array
+    """
+
+    name: str
     title: str
+    edges_s: Array
     values: Array
 
 
@@ -62,25 +73,24 @@ class PowerSeries:
         Ends of the bins. [s]
     domains : list of Drawn
         The site first, then the fullest domain of each level below that has caps.
-    curves : list of Curve
+    rates : list of Rate
         Price and carbon intensity, where the run knows them.
     reasons : list of Reason
     """
 
     edges_s: Array
     domains: list[Drawn]
-    curves: list[Curve]
+    rates: list[Rate]
     reasons: list[Reason]
 
 
 def power_series(run: Results) -> PowerSeries | None:
     """Power of a run over time; None where it has none, or where no time passed."""
-    timeline = run.timeline
-    site_w = timeline["facility_power_w"].to_numpy(float)
-    if not len(site_w) or not length_s(run) > 0 or not np.isfinite(site_w).any():
+    of_site = site_power(run)
+    if of_site is None:
         return None
+    edges_s, site_w = of_site
     n = len(site_w)
-    edges_s = np.append(timeline["time_s"].to_numpy(float), length_s(run))
     table = run.power
     domains = []
     if table is not None:
@@ -93,7 +103,15 @@ def power_series(run: Results) -> PowerSeries | None:
             domains += [found] if found is not None else []
     if not domains:
         domains = [Drawn("Site, at the meter", site_w, np.full(n, np.nan))]
-    return PowerSeries(edges_s, domains, curves(run), _reasons(run.incidents, edges_s[-1]))
+    return PowerSeries(edges_s, domains, rates(run, edges_s), _reasons(run.incidents, edges_s[-1]))
+
+
+def site_power(run: Results) -> tuple[Array, Array] | None:
+    """Ends of bins [s] and power at the meter [W]; None where there is none, or no time passed."""
+    site_w = run.timeline["facility_power_w"].to_numpy(float)
+    if not len(site_w) or not length_s(run) > 0 or not np.isfinite(site_w).all():
+        return None
+    return np.append(run.timeline["time_s"].to_numpy(float), length_s(run)), site_w
 
 
 def series(domains: pd.DataFrame, domain: str, quantity: str, n: int) -> Array | None:
@@ -103,16 +121,16 @@ def series(domains: pd.DataFrame, domain: str, quantity: str, n: int) -> Array |
     return values if len(values) == n else None
 
 
-def curves(run: Results) -> list[Curve]:
-    """Price and carbon intensity over time; those that never change are left out."""
+def rates(run: Results, edges_s: Array) -> list[Rate]:
+    """Price and carbon intensity over bins; those that never change are left out."""
     found = []
-    for quantity, title, factor in (
-        ("price_usd_per_j", "Price of electricity, USD/MWh", _PER_MWH),
-        ("carbon_kg_per_j", "Carbon intensity, g/kWh", 3.6e9),
+    for quantity, name, unit in (
+        ("price_usd_per_j", "price of electricity", "USD/MWh"),
+        ("carbon_kg_per_j", "carbon intensity", "g/kWh"),
     ):
         values = series(run.domains, "site", quantity, len(run.timeline))
         if values is not None and np.isfinite(values).all() and np.ptp(values) > 0:
-            found.append(Curve(title, values * factor))
+            found.append(Rate(name, f"{name.capitalize()}, {unit}", edges_s, values * _J_PER_MWH))
     return found
 
 

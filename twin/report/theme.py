@@ -20,6 +20,7 @@ BOUGHT = "#c3cbd3"
 SERIES = "#2f6690"  # a single quantity
 WASH = "#bcd2e3"  # its lighter companion
 OVER = "#d55e00"  # what is above a limit
+SHADE = "#f7edd8"  # behind what happened meanwhile
 
 # Hues far apart for the common kinds of colour blindness (after Paul Tol's qualitative sets), and
 # lightness that alternates between neighbours of a ledger, so that greyscale keeps them apart.

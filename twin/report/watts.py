@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,11 +16,11 @@ from twin.tables import ENERGY_SHARES, Share
 
 # The reasons why GPUs are dark, of the section ``power``, in words.
 DARK_REASONS: Mapping[str, str] = {
-    "power": "power-dark: a power cap leaves them off",
-    "heat": "heat-dark: cooling cannot carry their heat",
-    "demand": "demand-dark: no work asks for them",
-    "stranded": "stranded-dark: power here, work there",
-    "failure": "failure-dark: down",
+    "power": "power-dark (a cap leaves GPUs off)",
+    "heat": "heat-dark (cooling cannot carry their heat)",
+    "demand": "demand-dark (off for lack of work)",
+    "stranded": "stranded-dark (power here, work there)",
+    "failure": "failure-dark (down)",
 }
 # Of the site and not of its GPUs: what comes off first on the way from the meter.
 _OVERHEADS = ("cooling", "conversion", "network", "host")
@@ -80,11 +80,15 @@ def _dark(run: Results, found: Mapping[str, Any]) -> list[str]:
     if not dark or not installed_gpu_s > 0:
         return [f"No GPU was dark; {slowed}."]
     reasons = sorted(dark, key=lambda name: -dark[name])
-    parts = (
+    parts = [
         f"{numbers.percent(dark[name] / installed_gpu_s)} {DARK_REASONS.get(name, name)}"
         for name in reasons
-    )
-    return [f"Of the GPU-time bought, {'; '.join(parts)}. Besides, {slowed}."]
+    ]
+    return [f"Of the GPU-time bought, dark was {_listed(parts)}. Besides, {slowed}."]
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def _clocks(found: Mapping[str, Any]) -> list[str]:

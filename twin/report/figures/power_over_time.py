@@ -10,10 +10,10 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 from twin.report.figures.time_axis import run_clock, thinned
 from twin.report.figures.timeline import stepped
 from twin.report.numbers import power
-from twin.report.power_series import Array, Curve, Drawn, PowerSeries, Reason
-from twin.report.theme import INK, MUTED, OVER, SERIES, WASH, Shape, cut, title
+from twin.report.power_series import Array, Drawn, PowerSeries, Rate, Reason
+from twin.report.theme import INK, MUTED, OVER, SERIES, SHADE, WASH, Shape, cut, title
 
-_SITE, _OTHER, _CURVE, _GAP, _FLAG, _BOTTOM = 170.0, 92.0, 64.0, 46.0, 19.0, 46.0  # heights [px]
+_SITE, _OTHER, _RATE, _GAP, _FLAG, _BOTTOM = 170.0, 92.0, 64.0, 46.0, 19.0, 46.0  # heights [px]
 _LEFT = 64.0
 _FAR = 3.0  # a cap that many times above all power would leave a picture of nothing else
 _MOST_SPANS = 200
@@ -28,7 +28,7 @@ def power_over_time(found: PowerSeries, shape: Shape) -> Figure:
         What to show, from `twin.report.power_series`.
     """
     flags = 6 + _FLAG * len(found.reasons) if found.reasons else 0.0
-    heights = [_SITE, *[_OTHER] * (len(found.domains) - 1), *[_CURVE] * len(found.curves)]
+    heights = [_SITE, *[_OTHER] * (len(found.domains) - 1), *[_RATE] * len(found.rates)]
     total = flags + 32 + sum(heights) + _GAP * (len(heights) - 1) + _BOTTOM
     figure = shape.figure(total)
     panels, top = [], flags + 32
@@ -39,8 +39,8 @@ def power_over_time(found: PowerSeries, shape: Shape) -> Figure:
         top += height + _GAP
     for index, (axes, domain) in enumerate(zip(panels, found.domains, strict=False)):
         _domain(axes, domain, found.edges_s, shape, up=9.0 + (flags if index == 0 else 0.0))
-    for axes, curve in zip(panels[len(found.domains) :], found.curves, strict=True):
-        price_panel(axes, curve, found.edges_s, shape)
+    for axes, rate in zip(panels[len(found.domains) :], found.rates, strict=True):
+        rate_panel(axes, rate, shape)
     for axes in panels:
         run_clock(axes, found.edges_s[-1], shape)
     for axes in panels[:-1]:
@@ -94,23 +94,23 @@ def power_axis(axes: Axes, highest_w: float) -> None:
     axes.spines["left"].set_visible(False)
 
 
-def price_panel(axes: Axes, curve: Curve, edges_s: Array, shape: Shape) -> None:
-    """A price or carbon intensity, which may be below zero."""
-    axes.step(edges_s, stepped(curve.values), where="post", color=MUTED, linewidth=1.2)
-    low, high = min(0.0, float(curve.values.min())), max(0.0, float(curve.values.max()))
+def rate_panel(axes: Axes, rate: Rate, shape: Shape) -> None:
+    """A price or carbon intensity; a price may be below zero."""
+    axes.step(rate.edges_s, stepped(rate.values), where="post", color=MUTED, linewidth=1.2)
+    low, high = min(0.0, float(rate.values.min())), max(0.0, float(rate.values.max()))
     margin = 0.08 * (high - low)
     axes.set_ylim(low - (margin if low < 0 else 0), high + margin)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=3))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:,g}".replace("-", "−")))
     axes.grid(axis="y")
     axes.spines["left"].set_visible(False)
-    title(axes, curve.title, shape, left=_LEFT)
+    title(axes, rate.title, shape, left=_LEFT)
 
 
 def _flag(axes: Axes, reason: Reason, end_s: float, up: float, shape: Shape) -> None:
     """When caps of a reason held, as a shade, and their name above the panel."""
     for start_s, over_s in reason.spans_s[:_MOST_SPANS]:
-        axes.axvspan(start_s, over_s, color="#f3e3c3", linewidth=0, zorder=0)
+        axes.axvspan(start_s, over_s, color=SHADE, linewidth=0, zorder=0)
     at_s = reason.spans_s[0][0]
     late = at_s > 0.55 * end_s
     axes.annotate(
