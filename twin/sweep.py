@@ -294,7 +294,8 @@ def run_point(task: Task) -> Done:
         f"gpu_time.{name}": value / ledger["total"] if ledger["total"] else 0.0
         for name, value in ledger["shares"].items()
     }
-    return Done(task.point, figures | shares)
+    size = {"site.gpus": results.summary["site"]["gpus"]}
+    return Done(task.point, figures | size | shares)
 
 
 def local_processes(tasks: Sequence[Task], workers: int) -> Iterator[Done]:

@@ -123,6 +123,7 @@ def test_the_table_is_tidy(written, tmp_path):
         *("site.pools[main].nodes", "policies.scheduler", "output.timeline_bin", "variant"),
         *("seed", "status", "run"),
         *(headline.key for headline in HEADLINES),
+        "site.gpus",
         *(f"gpu_time.{share.name}" for share in GPU_TIME_SHARES),
     ]
     assert table["status"].tolist() == ["ok"] * 8

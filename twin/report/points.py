@@ -11,6 +11,11 @@ import pandas as pd
 from twin.report.numbers import NOTHING, is_number
 from twin.tables import HEADLINES, Headline
 
+# What the figures of a sweep over sizes of a site are seen against.
+INSTALLED = Headline("site.gpus", "GPUs installed", "", "neither")
+# The figure that leads a page, if the sweep has it: what was bought for, then what users felt.
+_LEADS = ("power.useful_gpus", "wait_s.mean")
+
 
 @dataclass(frozen=True)
 class Point:
@@ -40,9 +45,21 @@ class Point:
 
 
 def headlines(frame: pd.DataFrame) -> list[Headline]:
-    """The headline figures that a sweep's table has numbers for."""
-    numeric = (entry for entry in HEADLINES if entry.key in frame.columns)
-    return [e for e in numeric if pd.to_numeric(frame[e.key], errors="coerce").notna().any()]
+    """The headline figures that a sweep's table has numbers for; those of power lead."""
+    found = [entry for entry in HEADLINES if _known(frame, entry)]
+    return sorted(found, key=lambda entry: not entry.key.startswith(("power.", "cost.")))
+
+
+def lead(found: Sequence[Point], entries: Sequence[Headline]) -> Headline | None:
+    """The figure that a page begins with: the first of those that differ between points."""
+    keyed = {entry.key: entry for entry in entries if best(found, entry)}
+    return next((keyed[key] for key in (*_LEADS, *keyed) if key in keyed), None)
+
+
+def _known(frame: pd.DataFrame, entry: Headline) -> bool:
+    if entry.key not in frame.columns:
+        return False
+    return bool(pd.to_numeric(frame[entry.key], errors="coerce").notna().any())
 
 
 def points(frame: pd.DataFrame, axes: Sequence[str]) -> list[Point]:
@@ -55,7 +72,7 @@ def points(frame: pd.DataFrame, axes: Sequence[str]) -> list[Point]:
     axes : sequence of str
         Names of the axes' columns.
     """
-    entries = headlines(frame)
+    entries = headlines(frame) + ([INSTALLED] if _known(frame, INSTALLED) else [])
     numbers = {e: pd.to_numeric(frame[e.key], errors="coerce").to_numpy(float) for e in entries}
     where: dict[tuple[str, ...], list[int]] = {}
     raw: dict[tuple[str, ...], tuple[float, ...]] = {}

@@ -13,20 +13,12 @@ from twin.report import numbers
 from twin.report.figures.sweep import Line, sweep
 from twin.report.html import render, save
 from twin.report.picture import Picture, picture
-from twin.report.points import Point, best, headlines, plot_axis, points, series_axes, varies
-from twin.report.theme import SMALL, Stroke, run_letter, run_stroke
+from twin.report.points import Point, best, headlines, lead, plot_axis, points, series_axes, varies
+from twin.report.sizing import Entry, sizing
+from twin.report.theme import SMALL, run_letter, run_stroke
 from twin.tables import Headline
 
 _MOST_LINES = 8  # more lines than colours: the page then says which are left out
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A line of the pictures: its letter, the values that it stands for, its stroke."""
-
-    letter: str
-    name: str
-    stroke: Stroke
 
 
 @dataclass(frozen=True)
@@ -70,7 +62,10 @@ def sweep_html(
     entries = headlines(frame)
     along = plot_axis(found, axes)
     lines, names = _lines(found, axes, along)
+    sized = sizing(found, entries, lines[:_MOST_LINES], names)
+    shown = sized.of if sized else None  # in a larger picture
     flat = [entry for entry in entries if not varies(found, entry)]
+    small = [entry for entry in entries if entry not in flat and entry is not shown]
     return render(
         "sweep.html",
         axes=list(axes),
@@ -80,11 +75,10 @@ def sweep_html(
         failures=failures,
         entries=entries,
         rows=[(point, _figures(point, found, entries)) for point in found],
-        pictures=_pictures(
-            [entry for entry in entries if entry not in flat], lines[:_MOST_LINES], axes, along
-        ),
+        pictures=_pictures(small, lines[:_MOST_LINES], axes, along),
         flat=[(entry.label, numbers.headline(entry, found[0].mean(entry))) for entry in flat],
         key=names[:_MOST_LINES] if len(names) > 1 else [],
+        sized=sized,
         left_out=max(0, len(names) - _MOST_LINES),
     )
 
@@ -114,7 +108,7 @@ def _lines(
     for index, (values, members) in enumerate(grouped.items()):
         named = ", ".join(f"{axes[k]} = {value}" for k, value in zip(others, values, strict=True))
         lines.append(Line(index, tuple(members)))
-        names.append(Entry(run_letter(index), named, run_stroke(index)))
+        names.append(Entry(run_letter(index), named, ", ".join(values), run_stroke(index)))
     return lines, names
 
 
@@ -132,18 +126,17 @@ def _figures(point: Point, found: Sequence[Point], entries: Sequence[Headline]) 
 
 
 def _answer(found: Sequence[Point], axes: Sequence[str], entries: Sequence[Headline]) -> str:
-    """Where the mean wait, or else the first figure that has a better way, is best."""
-    by_key = {entry.key: entry for entry in entries}
-    candidates = [by_key["wait_s.mean"]] if "wait_s.mean" in by_key else []
-    for entry in [*candidates, *entries]:
-        top = best(found, entry)
-        if top:
-            point = next(point for point in found if point.key in top)
-            place = ", ".join(f"{axis} = {v}" for axis, v in zip(axes, point.key, strict=True))
-            ties = f" and {len(top) - 1} more points" if len(top) > 1 else ""
-            value = numbers.headline(entry, point.mean(entry))
-            return f"The best {entry.label}, {value}, is at {place}{ties}."
-    return "No point is better than another in any headline figure."
+    """Where the leading figure is best."""
+    entry = lead(found, entries)
+    if entry is None:
+        return "No point is better than another in any headline figure."
+    top = best(found, entry)
+    point = next(point for point in found if point.key in top)
+    place = ", ".join(f"{axis} = {v}" for axis, v in zip(axes, point.key, strict=True))
+    ties = f" and {len(top) - 1} more points" if len(top) > 1 else ""
+    value = numbers.headline(entry, point.mean(entry))
+    what = f"number of {entry.label}" if entry.label.startswith("useful GPUs") else entry.label
+    return f"The best {what}, {value}, is at {place}{ties}."
 
 
 def _remark(found: Sequence[Point]) -> str:

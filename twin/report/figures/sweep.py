@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,10 +68,10 @@ def _over_numbers(
     axes.xaxis.set_major_locator(FixedLocator(_apart(axes, values)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.6g}"))
     axes.set_xlabel(_cut(axis, 30) + scale, fontsize=shape.font, color=MUTED)
-    _figure_axis(axes, axes.yaxis, entry, lines)
+    words = _figure_axis(axes, axes.yaxis, entry, lines)
     axes.grid(axis="y")
     axes.spines["left"].set_visible(False)
-    title(axes, entry.label, shape, left=62)
+    title(axes, words, shape, left=62)
     return figure
 
 
@@ -109,9 +109,9 @@ def _over_names(
             annotation_clip=False,
         )  # fmt: skip
         axes.axhline(y, color="#e6eaee", linewidth=0.8, zorder=0)
-    _figure_axis(axes, axes.xaxis, entry, lines)
+    words = _figure_axis(axes, axes.xaxis, entry, lines)
     axes.spines["left"].set_visible(False)
-    title(axes, entry.label, shape, left=shape.names)
+    title(axes, words, shape, left=shape.names)
     axes.set_xlabel(f"by {_cut(axis, 40)}", fontsize=shape.font, color=MUTED)
     return figure
 
@@ -142,31 +142,41 @@ def _seeds(axes: Axes, line: Line, x: Sequence[float], y: Sequence[float]) -> No
     )
 
 
-def _figure_axis(axes: Axes, axis: Any, entry: Headline, lines: Sequence[Line]) -> None:
-    """The figure's own axis: from zero unless all values lie close together, ticks in its unit."""
+def _figure_axis(axes: Axes, axis: Any, entry: Headline, lines: Sequence[Line]) -> str:
+    """The figure's own axis: from zero unless all values lie close together; the title."""
     values = [v for line in lines for point in line.points for v in point.figures[entry]]
     low, high = min(values), max(values)
     margin = 0.08 * (high - low) or 0.08 * abs(high) or 1.0
     start = 0.0 if 0 <= low < 0.6 * high or low == high else low - margin
     limits = (start, high + margin)
     (axes.set_ylim if axis is axes.yaxis else axes.set_xlim)(limits)
-    size, unit = _unit(entry, limits[1])
+    size, unit, in_title = _unit(entry, limits[1])
     ticks = [size * t for t in MaxNLocator(nbins=4).tick_values(start / size, limits[1] / size)]
     axis.set_major_locator(FixedLocator([t for t in ticks if start <= t <= limits[1]]))
-    axis.set_major_formatter(FuncFormatter(lambda v, _: f"{v / size:,.6g}{unit}"))
+    axis.set_major_formatter(FuncFormatter(lambda v, _: f"{v / size:,.10g}{unit}"))
+    return entry.label + in_title
 
 
-def _unit(entry: Headline, high: float) -> tuple[float, str]:
-    """Size and sign of the unit that the ticks of an axis are written in."""
+# Units that ticks are written in: sizes from the largest, and whether the title has the sign, as
+# ticks of these have no room for it.
+_UNITS: Mapping[str, tuple[tuple[tuple[float, str], ...], bool]] = {
+    "s": (((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (0.0, "s")), False),
+    "W": (((1e6, "MW"), (1e3, "kW"), (0.0, "W")), False),
+    "USD": (((1e6, "million USD"), (1e3, "thousand USD"), (0.0, "USD")), True),
+    "kg": (((1e3, "t"), (0.0, "kg")), True),
+}
+
+
+def _unit(entry: Headline, high: float) -> tuple[float, str, str]:
+    """Size of the unit of an axis, what its ticks bear of its sign, and what the title does."""
     blank = "\N{NO-BREAK SPACE}"
-    if entry.unit == "s":
-        for size, unit in ((86400.0, "d"), (3600.0, "h"), (60.0, "min")):
-            if high >= 2 * size:
-                return size, blank + unit
-        return 1.0, f"{blank}s"
+    if entry.unit in _UNITS:
+        sizes, above = _UNITS[entry.unit]
+        size, sign = next((size, sign) for size, sign in sizes if high >= 2 * size)
+        return size or 1.0, "" if above else blank + sign, f", {sign}" if above else ""
     if headline(entry, 0.5).endswith("%"):
-        return 0.01, f"{blank}%"
-    return 1.0, blank + entry.unit if entry.unit else ""
+        return 0.01, f"{blank}%", ""
+    return 1.0, blank + entry.unit if entry.unit else "", ""
 
 
 def _cut(text: str, length: int) -> str:
