@@ -162,7 +162,7 @@ def test_a_hall_is_rated_for_its_nameplate_with_losses(built):
     assert (cooling.rated_w > nameplate_w).all()
     told = " ".join(cooling.assumed)
     assert "rated for the heat of its nameplate" in told
-    assert "always 20 degC with a wet bulb of 14 degC" in told
+    assert "always the same: 20 degC, with a wet bulb of 14 degC" in told
 
 
 def test_what_is_given_is_not_assumed(built):

@@ -14,12 +14,7 @@ from twin.catalog import facilities
 from twin.errors import DomainError, InputError, did_you_mean
 from twin.facility.model import CapEvent, DomainModel
 from twin.facility.series import Array, Steps
-from twin.facility.weather import (
-    Weather,
-    weather_constant,
-    weather_from_file,
-    weather_of_climate,
-)
+from twin.facility.weather import Weather, weather_asked
 from twin.physics.cooling import CoolingCurve, CoolingType, cooling_curve
 from twin.scenario import cooling as asked
 from twin.site.domains import Domains, sum_by
@@ -236,12 +231,11 @@ def cooling_model(
     assumed = []
     if given.rated_w is None:
         assumed.append("The cooling of each hall is rated for the heat of its nameplate power.")
-    if "weather" not in given.model_fields_set:
-        fixed = given.weather.constant
-        assert fixed is not None
+    fixed = given.weather.constant
+    if fixed is not None:
         assumed.append(
-            f"The weather is always {fixed.dry_bulb_degc:g} degC with a wet bulb of "
-            f"{fixed.wet_bulb_degc:g} degC, because none is given."
+            f"The weather is always the same: {fixed.dry_bulb_degc:g} degC, with a wet bulb of "
+            f"{fixed.wet_bulb_degc:g} degC."
         )
     node_heat_w = _node_heat_w(given, kind, domains, key)
     return Cooling(
@@ -255,16 +249,6 @@ def cooling_model(
         outages=tuple(_outages(given, names, epoch, f"{key}.outages")),
         assumed=tuple(assumed),
     )
-
-
-def weather_asked(given: asked.Weather, epoch: datetime, horizon_s: float | None) -> Weather:
-    """The weather that a scenario asks for; arguments and errors as of `cooling_model`."""
-    if given.constant is not None:
-        return weather_constant(given.constant.dry_bulb_degc, given.constant.wet_bulb_degc)
-    if given.climate is not None:
-        return weather_of_climate(given.climate, epoch)
-    assert given.file is not None
-    return weather_from_file(given.file, epoch, horizon_s)
 
 
 def _or(given: float | None, known: float) -> float:

@@ -11,10 +11,10 @@ from numpy.typing import ArrayLike
 from twin import units
 from twin.catalog import grids
 from twin.errors import DomainError, InputError
-from twin.facility.cooling import weather_asked
 from twin.facility.hourly import read_hours
 from twin.facility.series import HOURS_OF_A_YEAR, Array, Series, TypicalYear, flat
 from twin.facility.time_of_use import Period, TimeOfUse
+from twin.facility.weather import weather_asked
 from twin.scenario import energy
 from twin.scenario import power as asked
 from twin.units import Dimension, parse_quantity

@@ -12,6 +12,7 @@ from twin.errors import InputError, did_you_mean
 from twin.facility.hourly import Hours, read_hours
 from twin.facility.series import Array, Series, TypicalYear, flat
 from twin.physics.humid_air import SEA_LEVEL_PA, wet_bulb_degc
+from twin.scenario import cooling as asked
 
 _SLACK_K = 0.1  # by which a file's wet bulb may exceed the dry bulb: rounding
 
@@ -36,6 +37,16 @@ class Weather:
     def next_change_s(self, now_s: float) -> float:
         """When it may next change, later than ``now_s``; ``inf`` for never. [s]"""
         return min(self.dry_bulb_degc.next_change_s(now_s), self.wet_bulb_degc.next_change_s(now_s))
+
+
+def weather_asked(given: asked.Weather, epoch: datetime, horizon_s: float | None) -> Weather:
+    """The weather that a scenario asks for; arguments and errors as of `weather_from_file`."""
+    if given.constant is not None:
+        return weather_constant(given.constant.dry_bulb_degc, given.constant.wet_bulb_degc)
+    if given.climate is not None:
+        return weather_of_climate(given.climate, epoch)
+    assert given.file is not None
+    return weather_from_file(given.file, epoch, horizon_s)
 
 
 def weather_constant(dry_bulb_degc: float, wet_bulb_degc: float) -> Weather:
