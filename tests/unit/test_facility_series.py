@@ -127,6 +127,11 @@ def test_a_year_of_365_days_has_the_mean_of_its_hours():
         TypicalYear(datetime(2023, 1, 1), hours=HOURS[:-1])
 
 
+def test_years_without_end_are_not_walked():
+    with pytest.raises(DomainError, match="years have no end"):
+        TypicalYear(datetime(2023, 1, 1), hours=HOURS).changes_s(0.0, inf)
+
+
 def peak(from_hour, to_hour, value=1.0, weekdays=EVERY_DAY, months=EVERY_MONTH):
     return Period(value, from_hour, to_hour, weekdays, months)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from math import inf
+from math import inf, isfinite
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -158,6 +158,8 @@ class Yearly(Series):
         """(n,) values of a year in equal steps from its first midnight on."""
 
     def pieces(self, from_s: float, to_s: float) -> tuple[Array, Array]:
+        if not isfinite(to_s):
+            raise DomainError(f"to_s: must be finite, since years have no end, found {to_s}")
         times, values, at_s = [], [], from_s
         while True:
             year = self._year_at(at_s)
