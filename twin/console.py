@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from twin.report import numbers
 from twin.report.numbers import is_fraction
 from twin.tables import (
     GPU_TIME_SHARES,
@@ -30,6 +31,8 @@ def headline_text(headline: Headline, value: float | None) -> str:
         return format_duration(value)
     if is_fraction(headline):
         return f"{100 * value:.1f} %"
+    if headline.unit:  # W, USD, kg
+        return _plain(numbers.headline(headline, value))
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}"
 
 
@@ -73,6 +76,8 @@ def run_lines(results: Results) -> list[str]:
         lines.append(f"  {plural(dropped, 'job')} left out: {cause}")
     if failures(summary) is not None:
         lines += ["", "what failed", *_reliability_lines(summary)]
+    if look_up(summary, "power.levels"):
+        lines += ["", "power", *_power_lines(summary)]
     engine = summary["engine"]
     speed = engine["events"] / engine["wall_s"] if engine["wall_s"] else 0.0
     pace = f"{engine['wall_s']:.1f} s ({format_si(speed, 'events/s')})"
@@ -104,6 +109,34 @@ def _reliability_lines(summary: dict[str, Any]) -> Iterator[str]:
             f"  {'dearest cause':<32} {name}: {gpu_s / 3600:,.0f} GPU-hours, "
             f"{100 * share:.0f} % of what failures cost"
         )
+
+
+def _power_lines(summary: dict[str, Any]) -> Iterator[str]:
+    """Power against its cap, what was dark or slowed, what it cost: three lines."""
+    found = summary["power"]
+    cap_w = look_up(found, "levels.site.cap_w")
+    parts = []
+    for name in ("mean", "peak"):
+        watts = found[f"{name}_w"]
+        share = f" ({100 * watts / cap_w:.0f} % of the cap)" if cap_w else ""
+        parts.append(_plain(numbers.power(watts)) + share)
+    yield f"  {'mean, peak power':<28} {', '.join(parts)}"
+    total = summary["ledgers"]["gpu_time"]["total"]
+    dark = {why: gpu_s / total for why, gpu_s in found["dark_gpu_s"].items() if gpu_s and total}
+    most = f" (mostly {max(dark, key=lambda why: dark[why])}-dark)" if len(dark) > 1 else ""
+    lost = f"{100 * sum(dark.values()):.1f} %{most}, {100 * found['throttled_fraction']:.1f} %"
+    yield f"  {'dark, throttled':<28} {lost} of GPU-time"
+    costs = {"PUE": f"{found['pue']:.3f}"} if found.get("pue") else {}
+    for name, key, written in (("cost", "usd", numbers.money), ("carbon", "kgco2", numbers.mass)):
+        value = look_up(summary, f"cost.{key}")
+        costs |= {name: _plain(written(value))} if numbers.is_number(value) else {}
+    if costs:
+        yield f"  {', '.join(costs):<28} {', '.join(costs.values())}"
+
+
+def _plain(text: str) -> str:
+    """Text of a page for a terminal."""
+    return text.replace("\N{NO-BREAK SPACE}", " ").replace(numbers.MINUS, "-")
 
 
 def comparison_lines(runs: Sequence[Results], labels: Sequence[str]) -> list[str]:

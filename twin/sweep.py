@@ -107,8 +107,9 @@ class SweepResult:
         from twin.console import columns, headline_text
 
         shown: tuple[str, ...] = ("utilisation", "wait_s.mean", "wait_s.p99", "jct_s.mean")
-        # Without a run there is no such column.
-        if "reliability.ettr" in self.points and self.points["reliability.ettr"].notna().any():
+        if self._has("power.useful_gpus"):
+            shown = ("power.useful_gpus", "power.useful_gpus_per_mw", "power.peak_w", "wait_s.mean")
+        elif self._has("reliability.ettr"):
             shown = ("utilisation", "wait_s.mean", "reliability.mtti_s", "reliability.ettr")
         headlines = [h for h in HEADLINES if h.key in shown and h.key in self.points]
         done = self.points[self.points["status"] == "ok"]
@@ -121,6 +122,10 @@ class SweepResult:
             lines += columns(rows)
         lines += [f"failed: {d.point.folder}: {d.error}" for d in self.failures]
         return lines
+
+    def _has(self, key: str) -> bool:
+        """Whether any point has a figure; without a run there is no such column."""
+        return key in self.points and bool(self.points[key].notna().any())
 
 
 def sweep(

@@ -118,10 +118,28 @@ def varies(found: Sequence[Point], entry: Headline) -> bool:
 
 
 def plot_axis(found: Sequence[Point], axes: Sequence[str]) -> int:
-    """Where to plot along: the first numeric axis with several values, else the first with some."""
+    """Where to plot along: the axis that sets how many GPUs are installed, if there is one.
+
+    Else the first numeric axis with several values, else the first with some.
+    """
+    sizes = [k for k in range(len(axes)) if _resizes(found, k)]
+    if sizes:
+        return sizes[0]
     varied = [k for k in range(len(axes)) if len({point.key[k] for point in found}) > 1]
     numeric = [k for k in varied if all(is_number(point.numeric[k]) for point in found)]
     return (numeric or varied or [0])[0]
+
+
+def _resizes(found: Sequence[Point], k: int) -> bool:
+    """Whether points that differ along one numeric axis alone have different numbers of GPUs."""
+    sizes: dict[tuple[str, ...], float] = {}
+    for point in found:
+        if point.figures.get(INSTALLED) and is_number(point.numeric[k]):
+            others = point.key[:k] + point.key[k + 1 :]
+            size = point.mean(INSTALLED)
+            if sizes.setdefault(others, size) != size:
+                return True
+    return False
 
 
 def series_axes(found: Sequence[Point], axes: Sequence[str], along: int) -> list[int]:

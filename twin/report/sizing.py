@@ -57,19 +57,21 @@ def sizing(
     sizes = {point.mean(INSTALLED) for point in found if point.figures.get(INSTALLED)}
     if useful is None or len(sizes) < 2:
         return None
-    curves = [_sized(line, names[line.stroke], useful) for line in lines]
-    curves = [curve for curve in curves if curve.points]
-    rows = []
-    for curve in curves:
-        place = curve.best
-        point = curve.points[place]
-        last = place == len(curve.points) - 1 and len(curve.points) > 1
+    curves, rows = [], []
+    for line in lines:
+        known = [p for p in line.points if p.figures[useful] and p.figures.get(INSTALLED)]
+        if not known:
+            continue
+        known.sort(key=lambda point: point.mean(INSTALLED))
+        curve = _sized(line.stroke, names[line.stroke].short, useful, known)
+        point, last = known[curve.best], len(known) > 1 and curve.best == len(known) - 1
+        curves.append(curve)
         rows.append(
             Best(
-                letter=run_letter(curve.stroke),
+                letter=run_letter(line.stroke),
                 name=curve.name,
-                at=numbers.count(curve.installed[place]),
-                value=numbers.count(curve.useful[place]),
+                at=numbers.count(point.mean(INSTALLED)),
+                value=numbers.count(point.mean(useful)),
                 per_mw=numbers.count(point.mean(per_mw)) if per_mw else numbers.NOTHING,
                 remark="the largest size tried: more may be better" if last else "",
             )
@@ -82,13 +84,10 @@ def sizing(
     return Sizing(useful, drawn, rows)
 
 
-def _sized(line: Line, entry: Entry, useful: Headline) -> Sized:
-    known = [p for p in line.points if p.figures[useful] and p.figures.get(INSTALLED)]
-    known.sort(key=lambda point: point.mean(INSTALLED))
+def _sized(stroke: int, name: str, useful: Headline, known: Sequence[Point]) -> Sized:
     return Sized(
-        stroke=line.stroke,
-        name=entry.short,
-        points=known,
+        stroke=stroke,
+        name=name,
         installed=[point.mean(INSTALLED) for point in known],
         useful=[point.mean(useful) for point in known],
         seeds=[point.figures[useful] for point in known],

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
+from twin.report.figures.line_names import Name, line_names
 from twin.report.numbers import count
-from twin.report.points import Point
 from twin.report.theme import (
     BOUGHT,
     INK,
@@ -29,24 +28,21 @@ _PANEL, _TOP, _BOTTOM = 300.0, 34.0, 46.0  # [px]
 
 @dataclass(frozen=True)
 class Sized:
-    """A line: its points by size, and their figures.
+    """A line: the figures of its points by size.
 
     Attributes
     ----------
     stroke : int
         Index of its stroke and its letter.
     name : str
-    points : list of Point
-        Ascending by GPUs installed.
     installed, useful : (n_point,) lists
-        Means over seeds.
+        Means over seeds, ascending by GPUs installed.
     seeds : (n_point,) list of tuples
         Useful GPUs of each seed.
     """
 
     stroke: int
     name: str
-    points: Sequence[Point]
     installed: Sequence[float]
     useful: Sequence[float]
     seeds: Sequence[tuple[float, ...]]
@@ -54,7 +50,7 @@ class Sized:
     @property
     def best(self) -> int:
         """Place of the point with the most useful GPUs, the smallest size among equals."""
-        return max(range(len(self.points)), key=lambda at: self.useful[at])
+        return max(range(len(self.useful)), key=lambda at: self.useful[at])
 
 
 def optimum(lines: Sequence[Sized], shape: Shape) -> Figure:
@@ -93,9 +89,11 @@ def optimum(lines: Sequence[Sized], shape: Shape) -> Figure:
             clip_on=False, zorder=4,
         )  # fmt: skip
     _most(axes, max(lines, key=lambda line: line.useful[line.best]), shape)
-    _names(axes, lines, shape, shape.letters(right - 30) if wide else 0)
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(MaxNLocator(nbins=6 if wide else 4))
+    if len(lines) > 1:
+        line_names(axes, [_name(line, shape.letters(right - 30)) for line in lines], shape)
+    for axis, (start, end) in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
+        ticks = MaxNLocator(nbins=6 if wide else 4).tick_values(start, end)
+        axis.set_major_locator(FixedLocator([t for t in ticks if start <= t <= end]))
         axis.set_major_formatter(FuncFormatter(lambda v, _: count(v)))
     axes.grid(axis="y")
     axes.spines["left"].set_visible(False)
@@ -128,23 +126,8 @@ def _most(axes: Axes, line: Sized, shape: Shape) -> None:
     )  # fmt: skip
 
 
-def _names(axes: Axes, lines: Sequence[Sized], shape: Shape, letters: int) -> None:
-    """Names at the ends of lines, pushed apart where they would stand on each other."""
-    if len(lines) < 2:
-        return
-
-    def end(line: Sized) -> float:
-        return float(axes.transData.transform((0, line.useful[-1]))[1])
-
-    free_from = -math.inf
-    for line in sorted(lines, key=end):
-        y = max(end(line), free_from)
-        free_from = y + shape.font + 2
-        short = run_letter(line.stroke)
-        text = run_name(line.stroke, line.name, letters) if letters else short
-        axes.annotate(
-            text, (1, line.useful[-1]), xycoords=("axes fraction", "data"),
-            xytext=(6, y - end(line) - 0.36 * shape.font), textcoords="offset points",
-            fontsize=shape.font, color=run_stroke(line.stroke).colour, va="baseline",
-            annotation_clip=False,
-        )  # fmt: skip
+def _name(line: Sized, letters: int) -> Name:
+    """Its letter, and as much of its name as there is room for."""
+    letter = run_letter(line.stroke)
+    text = run_name(line.stroke, line.name, letters) if letters > 4 else letter
+    return Name(text, run_stroke(line.stroke).colour, line.useful[-1])

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from twin.report.figures.line_names import Name, line_names
 from twin.report.figures.power_over_time import power_axis, rate_panel
 from twin.report.figures.time_axis import run_clock, thinned
 from twin.report.power_series import Array, Rate
@@ -58,7 +57,7 @@ def power_runs(runs: Sequence[Metered], rates: Sequence[Rate], shape: Shape) -> 
         panels.append(shape.axes(figure, left=_LEFT, right=26, top=top, bottom=bottom))
         top += height + _GAP
     power, last_s, highest_w = panels[0], 0.0, 0.0
-    last_w: dict[int, float] = {}
+    ends: list[Name] = []
     for run in runs:
         at_s, mean_w, _ = thinned(run.edges_s, run.power_w, shape.bins // 2)
         stroke = run_stroke(run.stroke)
@@ -68,9 +67,9 @@ def power_runs(runs: Sequence[Metered], rates: Sequence[Rate], shape: Shape) -> 
         )  # fmt: skip
         last_s = max(last_s, float(run.edges_s[-1]))
         highest_w = max(highest_w, float(mean_w.max()))
-        last_w[run.stroke] = float(mean_w[-1])
+        ends.append(Name(run_letter(run.stroke), stroke.colour, float(mean_w[-1])))
     power_axis(power, highest_w)
-    _letters(power, last_w, shape)
+    line_names(power, ends, shape)
     title(power, "Power at the meter", shape, left=_LEFT)
     for axes, rate in zip(panels[1:], rates, strict=True):
         rate_panel(axes, rate, shape)
@@ -93,17 +92,3 @@ def above_mean(rate: Rate) -> list[tuple[float, float]]:
     turns = np.flatnonzero(np.diff(np.concatenate([[0], above.view(np.int8), [0]])))
     starts_s, ends_s = rate.edges_s[turns[::2]].tolist(), rate.edges_s[turns[1::2]].tolist()
     return list(zip(starts_s, ends_s, strict=True))
-
-
-def _letters(axes: Axes, last_w: Mapping[int, float], shape: Shape) -> None:
-    """The letter of each run where its line ends, pushed up where others are too near."""
-    free_from = -math.inf
-    for index, watts in sorted(last_w.items(), key=lambda item: item[1]):
-        y = max(float(axes.transData.transform((0, watts))[1]), free_from)
-        free_from = y + shape.font + 1
-        axes.annotate(
-            run_letter(index), (1, watts), xycoords=("axes fraction", "data"),
-            xytext=(7, y - float(axes.transData.transform((0, watts))[1]) - 0.36 * shape.font),
-            textcoords="offset points", fontsize=shape.font, fontweight="bold",
-            color=run_stroke(index).colour, va="baseline", annotation_clip=False,
-        )  # fmt: skip
