@@ -66,7 +66,7 @@ def _trace_columns(_: str) -> Iterator[str]:
 
 
 def _run_tables(_: str) -> Iterator[str]:
-    for each in tables.RUN_TABLES:
+    for each in (*tables.RUN_TABLES, *tables.POWER_TABLES):
         yield f"### {each.name}.parquet\n"
         yield f"{each.meaning[0].upper()}{each.meaning[1:]}.\n"
         rows = [(f"`{c.name}`", c.dtype, c.unit, c.meaning) for c in each.columns]
@@ -74,8 +74,9 @@ def _run_tables(_: str) -> Iterator[str]:
         yield ""
 
 
-def _shares(_: str) -> Iterator[str]:
-    rows = [(f"`{share.name}`", share.meaning) for share in tables.GPU_TIME_SHARES]
+def _shares(of: str) -> Iterator[str]:
+    ledger = {"gpu_time": tables.GPU_TIME_SHARES, "energy": tables.ENERGY_SHARES}[of]
+    rows = [(f"`{share.name}`", share.meaning) for share in ledger]
     return table(("share", "meaning"), rows)
 
 

@@ -128,6 +128,19 @@ def test_every_figure_of_failures_is_explained(tmp_path):
     assert wanted - explained == set()
 
 
+def test_every_figure_of_power_is_explained(tmp_path):
+    from twin import load, run
+
+    asked = ["horizon=1 day", "power={levels: {site: {rating: 200 kW}}, carbon: {country: US}}"]
+    summary = run(load(ROOT / "scenarios/first.yaml", asked), tmp_path, report=False).summary
+    seen = summary["power"]
+    wanted = {f"{section}.{key}" for section in ("power", "cost") for key in summary[section]}
+    wanted |= seen["dark_gpu_s"].keys() | seen["levels"]["site"].keys()
+    wanted |= summary["ledgers"]["energy"]["shares"].keys()
+    explained = set(re.findall(r"`([\w.]+)`", (REFERENCE / "results.md").read_text("utf-8")))
+    assert wanted - explained == set()
+
+
 def headings(text):
     """Anchors of a page as GitHub makes them."""
     text = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
