@@ -78,6 +78,7 @@ def power_model(
         assumed += told
     profile_of = {kind: kind for kind in JOB_KINDS} | dict(power.profiles)
     levels = _levels(power, domains, models)
+    cooling = cooling_model(power.cooling, domains, levels, epoch, horizon_s)
     return PowerModel(
         nodes=tuple(models),
         work={
@@ -88,9 +89,9 @@ def power_model(
         profile_of=profile_of,
         domains=levels,
         caps=tuple(_caps(power, levels, epoch, horizon_s)),
-        cooling=cooling_model(power.cooling, domains, levels, epoch),
+        cooling=cooling,
         tariff=tariff(power, epoch, horizon_s),
-        assumed=tuple(dict.fromkeys(assumed)),
+        assumed=(*dict.fromkeys(assumed), *cooling.assumed),
     )
 
 
@@ -100,8 +101,8 @@ def power_model(
 def _gpu(power: asked.Power, pool: str, at: int, node: NodeType) -> GpuPower:
     if node.gpu is None:
         raise InputError(
-            f"site.pools[{at}].node: the power of pool {pool!r} cannot be computed: its GPU type is "
-            "not known; give a node of the catalog, or {gpus: 8, gpu: h100-sxm}"
+            f"site.pools[{at}].node: the power of pool {pool!r} cannot be computed: its GPU type "
+            "is not known; give a node of the catalog, or {gpus: 8, gpu: h100-sxm}"
         )
     gpu = known.gpu_power(node.gpu)
     given = power.gpus.get(node.gpu)
@@ -202,6 +203,7 @@ def _level(power: asked.Power, level: asked.PowerLevel, nameplate_w: Array) -> D
         level=level,
         rated_w=rated_w,
         feed_w=feed_w,
+        breaker_w=feed_w * in_use,
         feeds=given.feeds,
         nameplate_w=nameplate_w,
         fixed_w=np.array([each.fixed_w * given.feeds for each in losses]),

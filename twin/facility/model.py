@@ -119,6 +119,8 @@ class DomainModel:
         What a unit may draw for long with all its feeds; ``inf`` for no limit. [W]
     feed_w : (n_unit,) array
         Rating of one feed. [W]
+    breaker_w : (n_unit,) array
+        Rating of the breakers of a unit, all in use. [W]
     feeds : int
     nameplate_w : (n_unit,) array
         Sum of the nodes below at most, networks included, losses not. [W]
@@ -130,6 +132,7 @@ class DomainModel:
     level: str
     rated_w: Array
     feed_w: Array
+    breaker_w: Array
     feeds: int
     nameplate_w: Array
     fixed_w: Array
@@ -198,4 +201,4 @@ class PowerModel:
     @property
     def may_interrupt(self) -> bool:
         """Whether power or heat may take nodes away from jobs: breakers, cooling that fails."""
-        return any(domain.trip is not None for domain in self.domains)
+        return self.cooling.may_fail or any(domain.trip is not None for domain in self.domains)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from math import floor, inf
 
 import numpy as np
@@ -13,15 +14,18 @@ from twin.errors import PolicyError
 from twin.kernel.clock import CAPS, Clock
 from twin.kernel.draws import WORKING, Draw, Draws
 from twin.kernel.power_tree import PowerTree
+from twin.kernel.what_if import WhatIf
 from twin.policies.base import PowerPolicy
 from twin.policies.power_view import Curve, Demand
-from twin.site.domains import sum_by
 
 Array = NDArray[np.float64]
 
 # A job is not given back less than this share of its power at a time: clocks would never rest.
 _NOT_WORTH = 0.01
 _SLACK = 1e-9
+_REFINEMENTS = 3
+_ENOUGH = 0.01  # of a budget: less is not worth asking again
+_CARE = 0.15
 
 
 class Capping:
@@ -98,107 +102,70 @@ class Capping:
                 self._repace(draw, to_w, now_s)
 
     def _shared(self, draws: list[Draw], now_s: float) -> list[float]:
-        """Power of one GPU of each job, by the policy where not everything fits."""
-        demand, all_fits = self._demand(draws, now_s)
-        if all_fits and self._policy.alarm >= 1.0:
+        """Power of one GPU of each job, by the policy where not everything fits.
+
+        The policy sees domains as linear. In truth they are convex and draw less: it is asked again
+        with what they would draw, until little is left over or too much is taken.
+        """
+        if not any(level.is_capped for level in self._tree.levels):
             return [draw.curves.top_w for draw in draws]
+        what_if = WhatIf(self._tree, draws)
+        if what_if.all_fits and self._policy.alarm >= 1.0:
+            return [draw.curves.top_w for draw in draws]
+        demand = self._demand(what_if, draws, now_s)
+        best = self._answer(demand)
+        for _ in range(_REFINEMENTS):
+            drawn_w = what_if.loads_w(best) - what_if.rest_w
+            meant_w = np.asarray(demand.share @ (best - demand.idle_w))
+            binds = meant_w > (1 - _ENOUGH) * demand.budget_w
+            ratio = np.divide(drawn_w, meant_w, out=np.ones_like(drawn_w), where=meant_w > 0)
+            if not binds.any() or ratio[binds].min() > 1 - _ENOUGH:
+                break
+            # Not all the way: the next watt draws more than the mean one.
+            steepened = ratio + _CARE * (1 - ratio)
+            share = demand.share.multiply(steepened[:, None]).tocsr()
+            demand = replace(demand, share=share)
+            answer = self._answer(demand)
+            if (what_if.loads_w(answer) > demand.cap_w).any():
+                break
+            best = answer
+        powers_w: list[float] = best.tolist()
+        return powers_w
+
+    def _answer(self, demand: Demand) -> Array:
+        """(n_job,) what the policy says, as jobs can follow it. [W]"""
         answer = np.asarray(self._policy.share(demand), float)
         name = type(self._policy).__name__
         if answer.shape != demand.gpus.shape or not np.isfinite(answer).all():
             raise PolicyError(
-                f"power policy {name} at {now_s} s: must answer one finite power for each of the "
-                f"{len(draws)} jobs, answered an array of shape {answer.shape}"
+                f"power policy {name} at {demand.now_s} s: must answer one finite power for each "
+                f"of the {len(demand.gpus)} jobs, answered an array of shape {answer.shape}"
             )
         within = np.clip(answer, demand.floor_w, demand.top_w)
         paused = answer <= demand.idle_w + _SLACK * demand.top_w
         paused &= demand.idle_w < demand.floor_w
-        powers: list[float] = np.where(paused, demand.idle_w, within).tolist()
-        return powers
+        powers_w: Array = np.where(paused, demand.idle_w, within)
+        return powers_w
 
-    def _demand(self, draws: list[Draw], now_s: float) -> tuple[Demand, bool]:
-        """What is to be shared, and whether all of it could be had.
-
-        Domains are linear here and convex in truth: each watt counts as the mean slope between all
-        jobs at rest and all at their most, so no domain draws more than the linear form says.
-        """
-        from scipy.sparse import csr_array
-
-        tree = self._tree
-        n = len(draws)
-        gpus = np.array([draw.gpus for draw in draws], np.int64)
-        idle_w = np.array([draw.curves.idle_w for draw in draws])
-        power_w = np.array([draw.power_w for draw in draws])
-        floor_w = np.array([draw.curves.floor_w for draw in draws])
-        top_w = np.array([draw.curves.top_w for draw in draws])
-        edges = [place for draw in draws for place in draw.places]
-        edge_node, edge_gpus = np.array(edges, np.int64).T
-        edge_job = np.repeat(np.arange(n), [len(draw.places) for draw in draws])
-        n_node = len(tree.gpu_w)
-        drawn_w = sum_by(edge_node, edge_gpus * (power_w - idle_w)[edge_job], n_node)
-        rest_gpu_w: Array = np.maximum(np.array(tree.gpu_w) - drawn_w, 0.0)
-        top_gpu_w = rest_gpu_w + sum_by(edge_node, edge_gpus * (top_w - idle_w)[edge_job], n_node)
-        rest_node_w, top_node_w = tree.node_power_w(rest_gpu_w), tree.node_power_w(top_gpu_w)
-        rest_out, rest_in, _ = tree.flow(rest_node_w)
-        top_out, top_in, _ = tree.flow(top_node_w)
-        slope = _slopes(top_node_w - rest_node_w, top_gpu_w - rest_gpu_w)
-        edge_w = edge_gpus * slope[edge_node]
-        rows, columns, values, budgets, caps, loads = [], [], [], [], [], []
-        domains, all_fits = 0, True
-        for at, level in enumerate(tree.levels):
-            edge_w = (
-                edge_w
-                * _slopes(top_in[at] - rest_in[at], top_out[at] - rest_out[at])[
-                    level.units[edge_node]
-                ]
-            )
-            cap_w = np.array(level.cap_w)
-            capped = np.flatnonzero(cap_w < inf)
-            if not len(capped):
-                continue
-            all_fits = all_fits and bool((top_in[at][capped] <= cap_w[capped]).all())
-            index = np.full(level.n, -1)
-            index[capped] = domains + np.arange(len(capped))
-            row = index[level.units[edge_node]]
-            seen = row >= 0
-            rows.append(row[seen])
-            columns.append(edge_job[seen])
-            values.append(edge_w[seen])
-            budgets.append(cap_w[capped] - rest_in[at][capped])
-            caps.append(cap_w[capped])
-            loads.append(np.array(level.in_w)[capped] / np.maximum(cap_w[capped], 1e-12))
-            domains += len(capped)
-        none = [np.zeros(0)]
-        share = csr_array(
-            (
-                np.concatenate(values or none),
-                (
-                    np.concatenate(rows or none).astype(np.int64),
-                    np.concatenate(columns or none).astype(np.int64),
-                ),
-            ),
-            shape=(domains, n),
-        )
-        return (
-            Demand(
-                now_s=now_s,
-                gpus=gpus,
-                kind=[draw.job.job_kind for draw in draws],
-                phase=[draw.curves.work.profile for draw in draws],
-                priority=np.array([draw.job.priority for draw in draws], np.int64),
-                start_s=np.array([draw.job.start_s for draw in draws]),
-                idle_w=idle_w,
-                floor_w=floor_w,
-                top_w=top_w,
-                tdp_w=np.array([draw.curves.tdp_w for draw in draws]),
-                power_w=power_w,
-                curve=np.array([self._curve(draw) for draw in draws], np.int64),
-                curves=self._curves,
-                share=share,
-                budget_w=np.concatenate(budgets or none),
-                load=np.concatenate(loads or none),
-                cap_w=np.concatenate(caps or none),
-            ),
-            all_fits,
+    def _demand(self, what_if: WhatIf, draws: list[Draw], now_s: float) -> Demand:
+        return Demand(
+            now_s=now_s,
+            gpus=what_if.gpus,
+            kind=[draw.job.job_kind for draw in draws],
+            phase=[draw.curves.work.profile for draw in draws],
+            priority=np.array([draw.job.priority for draw in draws], np.int64),
+            start_s=np.array([draw.job.start_s for draw in draws]),
+            idle_w=what_if.idle_w,
+            floor_w=np.array([draw.curves.floor_w for draw in draws]),
+            top_w=what_if.top_w,
+            tdp_w=np.array([draw.curves.tdp_w for draw in draws]),
+            power_w=what_if.power_w,
+            curve=np.array([self._curve(draw) for draw in draws], np.int64),
+            curves=self._curves,
+            share=what_if.share(),
+            budget_w=what_if.cap_w - what_if.rest_w,
+            load=what_if.load_w / np.maximum(what_if.cap_w, 1e-12),
+            cap_w=what_if.cap_w,
         )
 
     def _curve(self, draw: Draw) -> int:
@@ -208,8 +175,3 @@ class Capping:
             curve = draw.curves.work.curve
             self._curves.append(Curve(curve.power_w, curve.rate))
         return found
-
-
-def _slopes(rise: Array, run: Array) -> Array:
-    """Rise over run; where nothing changes, nothing is asked."""
-    return np.divide(rise, run, out=np.ones_like(rise), where=run > 0)

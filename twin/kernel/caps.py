@@ -20,6 +20,11 @@ class Caps:
     ----------
     on_change : callable
         Called with (cap, begins, time) when a cap begins or ends.
+
+    Attributes
+    ----------
+    on_heat : callable
+        Called with a level of which a unit may draw another power because of its heat.
     """
 
     def __init__(
@@ -33,6 +38,7 @@ class Caps:
         self._tree = tree
         self._alarm = alarm if alarm < inf else 1.0
         self._on_change = on_change
+        self.on_heat: Callable[[str], None]
         self._clock = clock
         self._rated = {built.level: built.rated_w for built in model.domains}
         self._active: dict[str, list[CapEvent]] = {built.level: [] for built in model.domains}
@@ -51,6 +57,7 @@ class Caps:
         """Cooling carries away so much of what a unit draws."""
         self._heat[level][unit] = cap_w
         self._update(level)
+        self.on_heat(level)
 
     def _begins(self, event: Event) -> None:
         cap: CapEvent = event._value

@@ -513,6 +513,15 @@ class Faults:
             self._slow_down(fault, now_s)
             self._repair(fault, now_s)
 
+    def knock_out(self, planned: Incident, kind: int) -> None:
+        """A unit goes out of service now, for as long as it says: an incident of that kind."""
+        now_s = self._clock._now
+        fault = self._begin(self._index_of(planned), planned.unit, 0, now_s, planned.lasts_s)
+        self._incidents.kind[fault.incident] = kind
+        self._take_down(fault, now_s)
+        self._repair(fault, now_s)
+        self._recovery.found(fault.jobs, fault.incident, now_s)
+
     def _maintain(self, event: Event) -> None:
         """Planned work on the next units of its round: no job may start there from now on."""
         plan, round_, first = event._value

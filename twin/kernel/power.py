@@ -14,10 +14,12 @@ from simpy import Event
 
 from twin.errors import PolicyError
 from twin.facility.model import CapEvent, PowerModel
+from twin.kernel.breakers import Breakers, KnockOut
 from twin.kernel.capping import Capping
 from twin.kernel.caps import Caps
 from twin.kernel.clock import CAPS
 from twin.kernel.draws import Draw, Draws
+from twin.kernel.heat import Heat
 from twin.kernel.incidents import CAP, Incidents
 from twin.kernel.job import Job
 from twin.kernel.lights import Lights
@@ -71,8 +73,8 @@ class Power:
     lights : Lights
     jobs : PoweredJobs
         Set by whoever makes them, before the run begins.
-    incidents : Incidents or None
-        Where incidents are told of, if there is such a place.
+    incidents, knock_out
+        Where incidents are told of, and what takes a unit out of service; None where nothing fails.
     """
 
     def __init__(self, setup: Powering, simulation: Simulation) -> None:
@@ -95,6 +97,9 @@ class Power:
         )
         self.jobs: PoweredJobs
         self.incidents: Incidents | None = None
+        self.knock_out: KnockOut | None = None
+        self._breakers: Breakers | None = None
+        self._heat: Heat | None = None
         self._idle_w = [node.gpu_idle_w for node in model.nodes]
         self._pool_gpus = [node.gpus for node in model.nodes]
         self._open: dict[int, int] = {}  # caps that hold -> incident
@@ -107,9 +112,19 @@ class Power:
         model, clock = self.model, self._clock
         self._set_cooling(0.0)
         self.caps = Caps(model, self.tree, clock, self._setup.power.alarm, self._cap_changed)
+        self.caps.on_heat = self._heat_changed
         self.capping = Capping(self._setup.power, self.tree, self.draws, clock, self.jobs.repace)
         for at in range(len(self.tree.levels)):
             self._note_caps(at, 0.0)
+        if any(built.trip is not None for built in model.domains):
+            assert self.knock_out is not None  # what may be interrupted is built to be
+            self._breakers = Breakers(model, self.tree, clock, self.knock_out)
+        if model.cooling.may_fail:
+            assert self.knock_out is not None and self.incidents is not None
+            self._heat = Heat(
+                model.cooling, self.tree, self.caps, clock, self.knock_out, self.incidents
+            )
+            self._heat.capacity_changed(0.0)
         if self._setup.admission.needs_power:
             self._cluster.refuses = self._refuses
         self._cluster.grace_s = max(self._cluster.grace_s, _OVERDUE_S)
@@ -130,7 +145,7 @@ class Power:
         if not now_s <= at_s < inf:
             name = type(self._setup.admission).__name__
             raise PolicyError(
-                f"admission policy {name} at {now_s} s: must release {job} now or later, said {at_s}"
+                f"admission policy {name}: must release {job} at {now_s} s or later, said {at_s}"
             )
         return at_s
 
@@ -164,6 +179,10 @@ class Power:
         if self._cluster.switched:
             self._switch()
         self.tree.note(now_s)
+        if self._breakers is not None:
+            self._breakers.look(now_s)
+        if self._heat is not None:
+            self._heat.look(now_s)
         self.capping.look(now_s)
         spare_w = 0.0
         if fleet.spare_nodes:
@@ -231,6 +250,8 @@ class Power:
     def _weather(self, event: Event) -> None:
         now_s = self._clock._now
         self._set_cooling(now_s)
+        if self._heat is not None:
+            self._heat.capacity_changed(now_s)
         self._cluster.changed()
         self.lights.ask_again()
         self.capping.heed()
@@ -239,6 +260,13 @@ class Power:
     def _note_caps(self, at: int, now_s: float) -> None:
         for unit, cap_w in enumerate(self.tree.levels[at].cap_w):
             self._cap_log.extend((now_s, at, unit, cap_w))
+
+    def _heat_changed(self, name: str) -> None:
+        """Cooling leaves a hall another power than before."""
+        self._note_caps(self.tree.by_name[name].at, self._clock._now)
+        self._cluster.changed()
+        self.lights.ask_again()
+        self.capping.heed()
 
     def _cap_changed(self, cap: CapEvent, begins: bool, now_s: float) -> None:
         at = self.tree.by_name[cap.level].at

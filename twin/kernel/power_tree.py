@@ -141,7 +141,7 @@ class PowerTree:
         return any(rise_w * level.steepest > level.slack_w or level.over for level in self._capped)
 
     def set_caps(self, name: str, cap_w: Array, alarm: float, now_s: float) -> None:
-        """What each unit of a level may draw from now on, and the share that calls for attention."""
+        """What units of a level may draw from now on, and what share of it calls for attention."""
         self.settle(now_s)
         self.by_name[name].set_caps(cap_w, alarm)
         self._capped = [level for level in self.levels[:-1] if level.is_capped]

@@ -129,6 +129,7 @@ class Simulation:
         if hazards is not None:
             hazards.begin(until_s)
         if power is not None:
+            power.knock_out = hazards.faults.knock_out if hazards is not None else None
             power.begin()
         clock.process(self._arrivals(advance))
         self._note(0.0)
