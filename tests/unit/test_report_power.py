@@ -83,8 +83,9 @@ def test_power_is_set_against_the_cap(html: str) -> None:
 
 def test_reasons_for_dark_are_said_the_largest_first(html: str) -> None:
     # 60 and 20 GPU-days of 1,920.
-    said = "dark was 3.1 % power-dark (a cap leaves GPUs off) and 1.0 % demand-dark"
+    said = "3.1 % was power-dark (a cap leaves GPUs off) and 1.0 % demand-dark (off for"
     assert said in Page(html).text
+    assert "below 90 % for 5 % and below 80 % for 1 % of their time." in Page(html).text
     light = Page(report_html(powered_run(dark=False))).text
     assert "No GPU was dark; no job was slowed by a cap." in light
     assert "What the silicon did" not in light

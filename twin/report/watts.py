@@ -28,6 +28,7 @@ ENERGY_ORDER: tuple[Share, ...] = (
     *(next(share for share in ENERGY_SHARES if share.name == name) for name in _OVERHEADS),
     *(share for share in ENERGY_SHARES if share.name not in _OVERHEADS),
 )
+_FULL = 0.995  # clocks from here on are written as 100 %
 _LEVELS = ("site", "hall", "ups", "row", "rack", "node")
 
 
@@ -81,10 +82,11 @@ def _dark(run: Results, found: Mapping[str, Any]) -> list[str]:
         return [f"No GPU was dark; {slowed}."]
     reasons = sorted(dark, key=lambda name: -dark[name])
     parts = [
-        f"{numbers.percent(dark[name] / installed_gpu_s)} {DARK_REASONS.get(name, name)}"
+        f"{numbers.percent(dark[name] / installed_gpu_s)}{' was' if name == reasons[0] else ''} "
+        f"{DARK_REASONS.get(name, name)}"
         for name in reasons
     ]
-    return [f"Of the GPU-time bought, dark was {_listed(parts)}. Besides, {slowed}."]
+    return [f"Of the GPU-time bought, {_listed(parts)}. Besides, {slowed}."]
 
 
 def _listed(parts: Sequence[str]) -> str:
@@ -96,12 +98,17 @@ def _clocks(found: Mapping[str, Any]) -> list[str]:
     clock = found.get("clock") or {}
     if not all(is_number(clock.get(key)) for key in ("p1", "p5", "p50")):
         return []
-    if clock["p1"] > 0.995:
+    if clock["p1"] > _FULL:
         return ["GPUs at work ran at their highest clock for 99 % of their time or more."]
+    median = numbers.percent(clock["p50"], 0)
+    low = [
+        f"below {numbers.percent(clock[key], 0)} for {of}\N{NO-BREAK SPACE}%"
+        for key, of in (("p5", 5), ("p1", 1))
+        if clock[key] <= _FULL
+    ]
     return [
-        f"GPUs at work ran at {numbers.percent(clock['p50'], 0)} of their highest clock in the "
-        f"median, below {numbers.percent(clock['p5'], 0)} for 5 % of their time and below "
-        f"{numbers.percent(clock['p1'], 0)} for 1 %."
+        f"GPUs at work ran at {median} of their highest clock in the median, "
+        f"{_listed(low)} of their time."
     ]
 
 
