@@ -9,10 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from report_reader import Page, assert_stands_alone
 
+from twin.report.figures.sweep import Line
+from twin.report.figures.sweep import sweep as draw_sweep
 from twin.report.points import best, headlines, plot_axis, points, series_axes
 from twin.report.sweep_page import sweep_html, write_sweep
+from twin.report.theme import SMALL
 from twin.tables import HEADLINES
 
 WAIT = next(entry for entry in HEADLINES if entry.key == "wait_s.mean")
@@ -98,6 +102,16 @@ def test_axes_of_all_kinds(values: list[Any]) -> None:
     html = sweep_html(table(axis=values), ["axis"])
     assert_stands_alone(html)
     assert "<script" not in html
+
+
+def test_labels_of_an_axis_stand_apart() -> None:
+    axes = ["nodes"]
+    found = points(table(nodes=[1500, 1750, 2000, 3000, 5000]), axes)
+    figure = draw_sweep(WAIT, [Line(0, tuple(found))], "nodes", 0, SMALL)
+    FigureCanvasAgg(figure).draw()
+    labels = [text.get_window_extent() for text in figure.axes[0].get_xticklabels()]
+    assert len(labels) > 2
+    assert all(left.x1 < right.x0 for left, right in itertools.pairwise(labels))
 
 
 def test_more_lines_than_colours() -> None:

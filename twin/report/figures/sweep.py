@@ -118,6 +118,7 @@ def _over_names(
 
 def _apart(axes: Axes, values: Sequence[float]) -> list[float]:
     """Those of the values whose labels do not run into each other."""
+    axes.get_xlim()  # has the limits found before anything is placed by them
     kept: list[float] = []
     free_from = -math.inf
     for value in values:
