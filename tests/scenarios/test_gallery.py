@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from twin.cli import app
 from twin.errors import ScenarioError
+from twin.registry import make_policy
 from twin.results.store import Results
 from twin.run import load, run
 from twin.scenario.files import read_text
@@ -50,7 +51,8 @@ def cut_short(scenario: Scenario) -> list[str]:
     if scenario.workload.synthetic is not None:
         return ["workload.synthetic.duration=2 days", "horizon=3 days"]
     if scenario.workload.jobs:
-        return ["horizon=4 days"]
+        is_short = isinstance(scenario.horizon_s, float) and scenario.horizon_s < 4 * 86400
+        return [] if is_short else ["horizon=4 days"]
     return ["workload.transforms=[{window: {end: 4 days}}]"]
 
 
@@ -67,6 +69,9 @@ def test_the_gallery_has_what_others_rely_on():
     blast = "ten-small-users one-large-user nodes-of-8 nvl72 nvl72-switch-trays packed spread"
     blast += " spares llama3-54d site-outage site-outage-regulated airesim-table1"
     assert {f"scenarios/blast-radius/{name}.yaml" for name in blast.split()} <= named
+    power = "feed-20mw demand-response feed-loss air-phoenix air-seattle liquid-phoenix"
+    power += " liquid-seattle time-of-use polca rack-130kw"
+    assert {f"scenarios/power/{name}.yaml" for name in power.split()} <= named
     assert any(name.startswith("scenarios/sweeps/") for name in named)
 
 
@@ -143,6 +148,26 @@ def balances(results: Results) -> None:
         held = results.jobs[f"{share.name}_gpu_s"].sum()
         assert held <= ledger["shares"][share.name] * (1 + 1e-9)
     assert results.jobs["useful_gpu_s"].sum() == pytest.approx(ledger["shares"]["useful"])
+    if "power" in results.summary:
+        energy_balances(results)
+
+
+def energy_balances(results: Results) -> None:
+    """Shares of energy sum to the meter, which shows no less than any level below, nor than jobs.
+
+    What is dark by reason is what is dark or down.
+    """
+    ledger, seen = results.summary["ledgers"]["energy"], results.summary["power"]
+    assert ledger["total"] == pytest.approx(seen["facility_energy_j"], rel=1e-9)
+    assert sum(ledger["shares"].values()) == pytest.approx(ledger["total"], rel=1e-9)
+    assert min(ledger["shares"].values()) >= 0 < ledger["total"]
+    levels = results.power.groupby("level", observed=True)["energy_j"].sum()
+    assert levels["site"] == pytest.approx(ledger["total"], rel=1e-9)
+    in_order = [levels[level] for level in seen["levels"]]
+    assert in_order == pytest.approx(sorted(in_order))
+    assert 0 < results.jobs["energy_j"].sum() < levels["rack"]
+    lost = results.summary["ledgers"]["gpu_time"]["shares"]
+    assert sum(seen["dark_gpu_s"].values()) == pytest.approx(lost["dark"] + lost["down"])
 
 
 def without_engine(results: Results) -> dict:
@@ -191,3 +216,75 @@ def test_one_fault_hits_more_of_one_large_user(tmp_path):
     assert hardware[0]["gpus_idled"].max() == 0
     assert hardware[1]["gpus_idled"].max() == 72
     assert large.summary["reliability"]["ettr"] < small.summary["reliability"]["ettr"]
+
+
+POWER = sorted((ROOT / "scenarios/power").glob("*.yaml"))
+
+
+def run_power(name: str, folder: Path, *overrides: str) -> Results:
+    """A run of the power gallery, cut short."""
+    path = ROOT / f"scenarios/power/{name}.yaml"
+    short = cut_short(opened(path))
+    return run(load(path, [*short, *overrides]), folder, report=False)
+
+
+@pytest.mark.parametrize("path", POWER, ids=lambda path: path.stem)
+def test_no_cap_of_the_gallery_is_exceeded_for_longer_than_promised(path, tmp_path):
+    """Longest stretch above a cap: at most period and delay of the policy together."""
+    scenario = opened(path)
+    policy = make_policy("power", scenario.policies.power.name, scenario.policies.power.options)
+    seen = run_power(path.stem, tmp_path).summary["power"]
+    assert seen["longest_violation_s"] <= policy.period_s + policy.delay_s + 1e-6
+
+
+def test_the_control_loop_is_what_keeps_the_caps(tmp_path):
+    """So that the test above can fail: without control the call of the grid is not met."""
+    seen = run_power("demand-response", tmp_path, "policies.power=uncapped").summary["power"]
+    assert seen["longest_violation_s"] == pytest.approx(7200)
+
+
+def test_a_call_of_the_grid_spares_serving(tmp_path):
+    jobs = run_power("demand-response", tmp_path).jobs
+    lost_gpu_s = jobs.groupby("kind", observed=True)["throttled_gpu_s"].sum()
+    assert lost_gpu_s["serving"] == 0 < min(lost_gpu_s["batch"], lost_gpu_s["training"])
+
+
+def test_a_lost_feed_trips_nothing_if_caps_follow(tmp_path):
+    results = run_power("feed-loss", tmp_path)
+    assert set(results.incidents["kind"]) == {"cap"}
+    site = results.power[results.power["level"] == "site"].iloc[0]
+    assert site["least_cap_w"] == 900e3 < site["peak_w"]
+
+
+def test_liquid_needs_less_than_air_and_air_less_in_a_cool_city(tmp_path):
+    """In July; in winter outside air does for both cities."""
+    pue = {
+        name: run_power(name, tmp_path, "start=2025-07-10").summary["power"]["pue"]
+        for name in ("air-phoenix", "air-seattle", "liquid-phoenix", "liquid-seattle")
+    }
+    assert pue["liquid-phoenix"] < pue["air-phoenix"]
+    assert pue["liquid-seattle"] < pue["air-seattle"] < pue["air-phoenix"]
+
+
+def test_shifting_to_cheap_hours_lowers_the_bill_for_energy(tmp_path):
+    shifted, now = (
+        run_power(name, tmp_path).summary for name in ("time-of-use", "time-of-use-now")
+    )
+    assert shifted["cost"]["usd_energy"] < 0.9 * now["cost"]["usd_energy"]
+    assert shifted["wait_s"]["mean"] > now["wait_s"]["mean"]
+
+
+def test_an_optimum_lies_within_the_sweep_of_sizes(tmp_path):
+    """More than 12,000 and fewer than 40,000 GPUs do the most work behind 20 MW."""
+    path = ROOT / "scenarios/sweeps/feed-20mw.yaml"
+    asked, points = plan(path)
+    assert len(points) == 8 * 5
+    useful = {}
+    for point in points:
+        nodes, variant = point.values.values()
+        if nodes in (1500, 2500, 5000) and variant == "uniform":
+            scenario = load(asked.scenario, [*point.overrides, "horizon=3 h"])
+            results = run(scenario, tmp_path, report=False)
+            balances(results)
+            useful[nodes] = results.summary["power"]["useful_gpus"]
+    assert useful[1500] < useful[2500] > useful[5000]
