@@ -235,6 +235,7 @@ def build_powering(scenario: Scenario, site: Site, workload: Workload) -> Poweri
     if scenario.power is None:
         return None
     from twin.facility.asked import power_model
+    from twin.kernel.at_rest import check_caps
     from twin.kernel.power import Powering
     from twin.site.domains import Domains
 
@@ -245,7 +246,9 @@ def build_powering(scenario: Scenario, site: Site, workload: Workload) -> Poweri
     policies = scenario.policies
     nodes = [node_type(pool.node) for pool in scenario.site.pools]
     epoch = scenario.start or workload.epoch or DEFAULT_EPOCH
-    model = power_model(scenario.power, Domains(site), nodes, epoch, scenario.horizon_s)
+    domains = Domains(site)
+    model = power_model(scenario.power, domains, nodes, epoch, scenario.horizon_s)
+    check_caps(model, domains, may_darken=policies.lighting.name != "all-on")
     return Powering(
         model=model,
         power=make_policy("power", policies.power.name, policies.power.options),

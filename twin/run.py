@@ -164,7 +164,14 @@ def _run_into(scenario: Scenario, target: Path, report: bool, advance: Advance |
             built.powering,
         )
         record = simulation.run(scenario.horizon_s, advance)
-        tables = outcome(record, built.workload.jobs, built.site, scenario.output.timeline_bin_s)
+        powered = built.powering.model if built.powering is not None else None
+        tables = outcome(
+            record,
+            built.workload.jobs,
+            built.site,
+            scenario.output.timeline_bin_s,
+            powered.tariff if powered is not None else None,
+        )
         summary = summarise(
             tables,
             built.site,
@@ -173,7 +180,8 @@ def _run_into(scenario: Scenario, target: Path, report: bool, advance: Advance |
             seed=scenario.seed,
             assumptions=list(built.assumptions),
             expected_mtti_s=built.expected_mtti_s,
-            tariff=built.powering.model.tariff if built.powering is not None else None,
+            tariff=powered.tariff if powered is not None else None,
+            cooling=powered.cooling if powered is not None else None,
         )
         wall_s = time.perf_counter() - started_s
         summary["engine"] = {

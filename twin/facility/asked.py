@@ -17,6 +17,7 @@ from twin.errors import InputError, did_you_mean
 from twin.facility.cooling import cooling_model
 from twin.facility.hosts import node_model
 from twin.facility.model import CapEvent, DomainModel, NodeModel, PowerModel, Trip, Work
+from twin.facility.smoothing import smoothed
 from twin.facility.tariff import tariff
 from twin.physics.power import GpuPower, operating_points
 from twin.scenario import power as asked
@@ -82,14 +83,15 @@ def power_model(
     return PowerModel(
         nodes=tuple(models),
         work={
-            (p, profile): _work(profile, gpu, power, nodes[p])
+            (p, profile): _work(profile, gpu, power, nodes[p], _gpus_per_battery(power, domains))
             for p, gpu in enumerate(gpus)
             for profile in sorted(set(profile_of.values()))
         },
         profile_of=profile_of,
         domains=levels,
-        caps=tuple(_caps(power, levels, epoch, horizon_s)),
+        caps=(*_caps(power, levels, epoch, horizon_s), *cooling.caps),
         cooling=cooling,
+        battery_level=power.smoothing.battery.level if power.smoothing.battery else None,
         tariff=tariff(power, epoch, horizon_s),
         assumed=(*dict.fromkeys(assumed), *cooling.assumed),
     )
@@ -126,7 +128,14 @@ def _gpu(power: asked.Power, pool: str, at: int, node: NodeType) -> GpuPower:
     return replace(gpu, **changed)
 
 
-def _work(profile: str, gpu: GpuPower, power: asked.Power, node: NodeType) -> Work:
+def _gpus_per_battery(power: asked.Power, domains: Domains) -> float:
+    battery = power.smoothing.battery
+    return domains.site.n_gpus / domains.units(battery.level) if battery is not None else 1.0
+
+
+def _work(
+    profile: str, gpu: GpuPower, power: asked.Power, node: NodeType, gpus_per_battery: float
+) -> Work:
     given = power.gpus.get(node.gpu or "")
     top_w = min(given.cap_w, gpu.tdp_w) if given is not None and given.cap_w else gpu.tdp_w
     if top_w < gpu.min_cap_w:
@@ -140,9 +149,19 @@ def _work(profile: str, gpu: GpuPower, power: asked.Power, node: NodeType) -> Wo
     def most_w(name: str) -> float:
         return float(operating_points(gpu, known.profile(name), caps_w).power_w[-1])
 
+    curve, below, above = smoothed(
+        operating_points(gpu, of, caps_w),
+        of,
+        gpu,
+        power.smoothing,
+        power.step_s,
+        gpus_per_battery,
+    )
     return Work(
         profile=profile,
-        curve=operating_points(gpu, of, caps_w),
+        curve=curve,
+        swing_below=below,
+        swing_above=above,
         startup_w=most_w("restart"),
         restart_w=most_w("restart"),
         checkpoint_w=most_w("checkpoint"),

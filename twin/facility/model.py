@@ -87,6 +87,8 @@ class Work:
         Of one GPU in the other phases of a job. [W]
     synchronous : bool
         Whether all GPUs of a job change phase together.
+    swing_below, swing_above : float
+        What smoothing leaves of the swing between its phases, below batteries and above them.
     """
 
     profile: str
@@ -96,6 +98,8 @@ class Work:
     checkpoint_w: float
     waiting_w: float
     synchronous: bool
+    swing_below: float = 1.0
+    swing_above: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -185,6 +189,8 @@ class PowerModel:
     caps : tuple of CapEvent
     cooling : Cooling
     tariff : Tariff
+    battery_level : str or None
+        Where batteries stand that take up swings.
     assumed : tuple of str
         What was taken for granted, for the report.
     """
@@ -196,6 +202,7 @@ class PowerModel:
     caps: tuple[CapEvent, ...]
     cooling: Cooling
     tariff: Tariff
+    battery_level: str | None = None
     assumed: tuple[str, ...] = field(default=())
 
     @property

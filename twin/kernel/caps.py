@@ -6,11 +6,14 @@ from collections.abc import Callable
 from math import inf
 
 import numpy as np
+from numpy.typing import NDArray
 from simpy import Event
 
 from twin.facility.model import CapEvent, PowerModel
 from twin.kernel.clock import CAPS, Clock
 from twin.kernel.power_tree import PowerTree
+
+Array = NDArray[np.float64]
 
 
 class Caps:
@@ -59,6 +62,17 @@ class Caps:
         self._update(level)
         self.on_heat(level)
 
+    def of_power(self, level: str) -> Array:
+        """(n_unit,) what each unit may draw as far as power goes, whatever its heat. [W]"""
+        caps_w = self._rated[level].copy()
+        for event in self._active[level]:
+            caps_w[event.units] = np.minimum(caps_w[event.units], event.cap_w)
+        return caps_w
+
+    def is_warm(self, level: str) -> NDArray[np.bool_]:
+        """(n_unit,) whether heat limits what a unit may draw."""
+        return self._heat[level] < inf
+
     def _begins(self, event: Event) -> None:
         cap: CapEvent = event._value
         self._active[cap.level].append(cap)
@@ -74,7 +88,5 @@ class Caps:
         self._on_change(cap, False, self._clock._now)
 
     def _update(self, name: str) -> None:
-        caps_w = np.minimum(self._rated[name], self._heat[name])
-        for event in self._active[name]:
-            caps_w[event.units] = np.minimum(caps_w[event.units], event.cap_w)
+        caps_w = np.minimum(self.of_power(name), self._heat[name])
         self._tree.set_caps(name, caps_w, self._alarm, self._clock._now)

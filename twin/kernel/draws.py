@@ -6,6 +6,9 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from twin.facility.model import PowerModel, Work
 from twin.kernel.clock import Moment
 from twin.kernel.job import Job
@@ -26,7 +29,8 @@ class Curves:
         self.idle_w, self.tdp_w = idle_w, tdp_w
         self.power_w: list[float] = curve.power_w.tolist()
         self.rates: list[float] = curve.rate.tolist()
-        self.swings_w: list[float] = (curve.peak_w - curve.trough_w).tolist()
+        swings = (curve.peak_w - curve.trough_w) * work.synchronous
+        self.swings_w: list[float] = swings.tolist()
         self.clocks: list[float] = curve.clock.tolist()
         self.floor_w, self.top_w = self.power_w[0], self.power_w[-1]
         self.full = self.rates[-1], self.swings_w[-1], self.clocks[-1]
@@ -198,6 +202,14 @@ class Draws:
         """What a GPU of a pool draws at most, whatever job it has. [W]"""
         tops_w: list[float] = [c.top_w for (p, _), c in self._curves.items() if p == pool]
         return max(tops_w)
+
+    def swing_left(self) -> NDArray[np.float64]:
+        """(n_job, 2) what smoothing leaves of the swing of each job's work."""
+        left = {
+            profile: (curves.work.swing_below, curves.work.swing_above)
+            for (_, profile), curves in self._curves.items()
+        }
+        return np.array([left[profile] for profile in self._profiles])
 
     def end(self, draw: Draw, now_s: float) -> None:
         """It runs no longer."""

@@ -11,6 +11,7 @@ from simpy import Event
 from twin.errors import PolicyError
 from twin.facility.model import PowerModel
 from twin.kernel import power_tree
+from twin.kernel.caps import Caps
 from twin.kernel.clock import CAPS, COMPLETIONS, Clock
 from twin.kernel.cluster import Cluster
 from twin.kernel.power_tree import PowerTree
@@ -68,6 +69,7 @@ class Lights:
         self.dark_for_pool = [0] * len(model.nodes)  # demand-dark GPUs of each pool
         self._due = not self.are_trivial
         self._built: dict[str, object] = {}
+        self.caps: Caps
 
     def begin(self) -> None:
         """Ask for the first time, before anything runs."""
@@ -230,7 +232,7 @@ class Lights:
         caps = [
             (at, level.level, unit, cap_w)
             for at, level in enumerate(tree.levels)
-            for unit, cap_w in enumerate(level.cap_w)
+            for unit, cap_w in enumerate(self.caps.of_power(level.level).tolist())
             if cap_w < inf
         ]
         lit = np.ones(site.n_nodes, bool)
@@ -252,11 +254,25 @@ class Lights:
             cap_unit=[unit for _, _, unit, _ in caps],
             cap_w=np.array([cap_w for *_, cap_w in caps]),
             overhead=self._overheads(caps),
-            heat_cap_w=np.full(site.n_nodes, inf),
+            heat_cap_w=self._heat_caps_w(now_s),
             queued_gpus=self._queue.gpus,
             waiting_gpus=np.array(waiting, np.int64),
             **built,  # type: ignore[arg-type]
         )
+
+    def _heat_caps_w(self, now_s: float) -> Array:
+        """(n_node,) each node's share of what its hall or its coolant can carry away now. [W]"""
+        cooling = self._model.cooling
+        caps_w: Array = cooling.node_heat_w.copy()
+        halls = self._domains.unit_of("hall")
+        for hall in np.flatnonzero(self.caps.is_warm("hall")).tolist():
+            here = halls == hall
+            # Of the heat of a hall a part comes from losses on the way to the nodes.
+            nameplate_w = self._tree.nameplate_w["hall"][hall]
+            of_nodes = nameplate_w / float(cooling.most_heat_w[hall])
+            share_w = cooling.capacity_w(hall, now_s) * of_nodes / int(here.sum())
+            caps_w[here] = np.minimum(caps_w[here], share_w)
+        return caps_w
 
     def _usual(self, pool: int) -> Curve:
         model = self._model

@@ -48,6 +48,10 @@ class PowerRecord:
         For how long each node was dark. [s]
     decisions : int
         Decisions of the power policy.
+    swing_left : (n_job, 2) array
+        What smoothing leaves of the swing of each job, below batteries and above them.
+    battery_level : str or None
+        Where these stand.
     """
 
     meter: dict[str, Array]
@@ -62,6 +66,8 @@ class PowerRecord:
     throttled_gpu_s: Array
     dark_s: Array
     decisions: int
+    swing_left: Array
+    battery_level: str | None
 
 
 def power_record(
@@ -72,6 +78,7 @@ def power_record(
     throttled_gpu_s: Array,
     dark_s: Array,
     decisions: int,
+    battery_level: str | None,
 ) -> PowerRecord:
     """Everything seen, as arrays; ``caps`` has ``time_s, level, unit, cap_w`` row by row."""
     readings = tree.readings
@@ -88,6 +95,8 @@ def power_record(
         throttled_gpu_s=throttled_gpu_s,
         dark_s=dark_s,
         decisions=decisions,
+        swing_left=draws.swing_left(),
+        battery_level=battery_level,
     )
 
 

@@ -113,6 +113,7 @@ class Power:
         self._set_cooling(0.0)
         self.caps = Caps(model, self.tree, clock, self._setup.power.alarm, self._cap_changed)
         self.caps.on_heat = self._heat_changed
+        self.lights.caps = self.caps
         self.capping = Capping(self._setup.power, self.tree, self.draws, clock, self.jobs.repace)
         for at in range(len(self.tree.levels)):
             self._note_caps(at, 0.0)
@@ -234,6 +235,7 @@ class Power:
             throttled_gpu_s,
             self.lights.dark_s(end_s),
             self.capping.decisions,
+            self.model.battery_level,
         )
 
     # -- what changes in time
@@ -275,8 +277,8 @@ class Power:
         self.lights.ask_again()
         self.capping.heed()
         incidents = self.incidents
-        if incidents is None:
-            return
+        if incidents is None or (cap.from_s <= 0 and cap.to_s == inf):
+            return  # there is nobody to tell, or it is no incident: it always holds
         if begins:
             unit = int(cap.units[0]) if len(cap.units) == 1 else 0
             component = incidents.component_code(cap.why)
@@ -284,7 +286,7 @@ class Power:
             incident = incidents.begin(now_s, component, unit, level, unit, CAP)
             incidents.trouble(incident)
             self._open[id(cap)] = incident
-        else:
+        elif id(cap) in self._open:
             incidents.well(self._open.pop(id(cap)), now_s)
 
 

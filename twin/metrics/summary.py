@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
+from twin.facility.cooling import Cooling
 from twin.facility.tariff import Tariff
 from twin.metrics.cost import cost
 from twin.metrics.jobs import bounded_slowdown, counts, makespan_s, quantiles, utilisation
@@ -28,6 +29,7 @@ def summarise(
     assumptions: list[str],
     expected_mtti_s: Callable[[str, int], float] | None = None,
     tariff: Tariff | None = None,
+    cooling: Cooling | None = None,
 ) -> dict[str, Any]:
     """The summary of one run; ``engine`` is added by whoever held the stopwatch.
 
@@ -71,9 +73,13 @@ def summarise(
             "shares": outcome.energy,
         }
         summary["power"] = power(outcome, site)
+        seen = outcome.power_seen
+        if cooling is not None and seen is not None:
+            heat = seen.time_s, seen.heat_w, outcome.horizon_s
+            summary["power"]["water_l"] = cooling.water_l(*heat)
         found_cost = cost(outcome, tariff) if tariff is not None else {}
         if found_cost:
-            summary["cost"] = found_cost
+            summary["cost"] = found_cost | {"water_l": summary["power"].get("water_l")}
     if expected_mtti_s is not None:
         found = reliability(outcome, site.n_gpus, expected_mtti_s)
         summary["reliability"] = found | place(found["worst_incident"], outcome.incidents, site)

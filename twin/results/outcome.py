@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from twin.facility.tariff import Tariff
 from twin.kernel import recorder
 from twin.kernel.incidents import KINDS
 from twin.kernel.ledger import job_shares
@@ -20,6 +21,7 @@ from twin.results.power import (
     domain_series,
     node_gpu_s,
     power_seen,
+    tariff_series,
     timeline_columns,
 )
 from twin.site.domains import LEVELS, Domains
@@ -60,7 +62,11 @@ _STATE_CODES = np.array(
 
 
 def outcome(
-    record: Record, jobs: pd.DataFrame, site: Site, timeline_bin_s: float | None = None
+    record: Record,
+    jobs: pd.DataFrame,
+    site: Site,
+    timeline_bin_s: float | None = None,
+    tariff: Tariff | None = None,
 ) -> Outcome:
     """Tables from what the simulation took down.
 
@@ -72,6 +78,8 @@ def outcome(
     site : Site
     timeline_bin_s : float, optional
         Width of the bins of the time series. [s] Chosen to give a few hundred if not given.
+    tariff : Tariff, optional
+        Prices and carbon, for series of them beside that of power.
 
     Raises
     ------
@@ -91,7 +99,7 @@ def outcome(
         allocations=_frame(ALLOCATIONS, record.allocations),
         incidents=_incidents(record, jobs, site),
         timeline=_timeline(record, starts_s),
-        domains=_domains(record, site, starts_s),
+        domains=_domains(record, site, starts_s, tariff),
         power=_power(record, site, shares["throttled"]),
         power_seen=power_seen(record),
         gpu_time=ledger,
@@ -186,10 +194,14 @@ def _power(
     return _frame(POWER, domain_rows(record, site, lost, record.power.nameplate_w))
 
 
-def _domains(record: Record, site: Site, starts_s: np.ndarray[Any, Any]) -> pd.DataFrame:
+def _domains(
+    record: Record, site: Site, starts_s: np.ndarray[Any, Any], tariff: Tariff | None
+) -> pd.DataFrame:
     parts = _pools(record, site, starts_s)
     if record.power is not None:
         parts += domain_series(record, site, starts_s)
+    if tariff is not None:
+        parts += tariff_series(tariff, record.horizon_s, starts_s)
     if not parts:
         return _frame(DOMAINS, {})
     joined = pd.concat(parts, ignore_index=True)

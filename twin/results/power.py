@@ -18,6 +18,7 @@ from twin.site.layout import Site
 
 Array = NDArray[np.float64]
 
+_MOST_SWINGS = 5_000_000  # changes of jobs times the units that they stand in
 _SHOWN = 64  # units of a level beyond which a series for each would be too many to look at
 
 
@@ -216,12 +217,66 @@ def domain_rows(
 
 
 def swing_w(record: Record, domains: Domains, level: str) -> tuple[Array, Array]:
-    """(n_unit,) swing of power within steps, peak to peak, P99 over time; smoothed and not. [W]
+    """(n_unit,) swing of the power of GPUs within steps, P99 over time; smoothed and not. [W]
 
-    The GPUs of a job swing together, different jobs do not: their swings add as squares.
+    Peak to peak, before losses. The GPUs of a job swing together, different jobs do not: their
+    swings add as squares. A job is taken to stand where it stood in the mean over its time. NaN
+    where there are too many changes to follow.
     """
+    power, horizon_s = record.power, record.horizon_s
+    assert power is not None
     n = domains.units(level)
-    return np.zeros(n), np.zeros(n)
+    share, units, rows = _shares_of_jobs(record, domains.unit_of(level))
+    draws = power.draws
+    order = np.argsort(draws["row"], kind="stable")
+    row = draws["row"][order].astype(np.int64)
+    whole_w = (draws["gpus"] * draws["swing_w"])[order]
+    counts = np.bincount(rows, minlength=len(record.start_s))[row]
+    if counts.sum() > _MOST_SWINGS:
+        return np.full(n, np.nan), np.full(n, np.nan)
+    above = power.battery_level is not None and (
+        power.levels.index(level) >= power.levels.index(power.battery_level)
+    )
+    left = power.swing_left[:, int(above)]
+    # Each change of a job, once for each unit that it stands in.
+    first = np.searchsorted(rows, row)
+    change = np.repeat(np.arange(len(row)), counts)
+    at = first[change] + (np.arange(len(change)) - np.repeat(np.cumsum(counts) - counts, counts))
+    raw = (share[at] * whole_w[change]) ** 2
+    time_s = draws["time_s"][order][change]
+    found = [np.zeros(n), np.zeros(n)]
+    for which, squares in enumerate((raw * left[row[change]] ** 2, raw)):
+        by_pair = np.lexsort((np.arange(len(at)), at))  # in the order of time within each pair
+        step = np.diff(squares[by_pair], prepend=0.0)
+        starts = np.flatnonzero(np.diff(at[by_pair], prepend=-1))
+        step[starts] = squares[by_pair][starts]
+        unit = units[at[by_pair]]
+        in_time = np.lexsort((time_s[by_pair], unit))
+        unit_, time_, step_ = unit[in_time], time_s[by_pair][in_time], step[in_time]
+        edges = np.searchsorted(unit_, np.arange(n + 1))
+        for u in np.unique(unit_).tolist():
+            here = slice(edges[u], edges[u + 1])
+            level_w = np.sqrt(np.maximum(np.cumsum(step_[here]), 0.0))
+            times = np.concatenate([[0.0], time_[here]])
+            values = np.concatenate([[0.0], level_w])
+            found[which][u] = quantile_w(times, values, horizon_s, 0.99)
+    return found[0], found[1]
+
+
+def _shares_of_jobs(
+    record: Record, unit_of: NDArray[np.int32]
+) -> tuple[Array, NDArray[np.int64], NDArray[np.int64]]:
+    """Share of each job in each unit that it stood in: shares, units and rows, by row."""
+    held = record.allocations
+    job, node = held["job"].astype(np.int64), held["node"].astype(np.int64)
+    gpus = np.bitwise_count(held["gpu_mask"].astype(np.uint64)).astype(float)
+    gpu_s = gpus * np.maximum(held["end_s"].astype(float) - held["start_s"].astype(float), 1e-9)
+    n = int(unit_of.max()) + 1
+    key, of = np.unique(job * n + unit_of[node], return_inverse=True)
+    total = np.bincount(of, weights=gpu_s)
+    rows, units = key // n, key % n
+    whole = np.bincount(rows, weights=total, minlength=len(record.start_s))
+    return total / whole[rows], units, rows
 
 
 def node_gpu_s(record: Record, site: Site, throttled_gpu_s: Array) -> Array:
