@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from twin.facility.tariff import Tariff
 from twin.kernel.meter import PowerRecord
 from twin.kernel.recorder import Record
 from twin.kernel.timeline import bin_means
@@ -345,6 +346,17 @@ def domain_series(record: Record, site: Site, starts_s: Array) -> list[pd.DataFr
         means = bin_means(log["time_s"], counts, record.horizon_s, starts_s)
         parts += [_series(starts_s, "site", what, values) for what, values in means.items()]
     return parts
+
+
+def tariff_series(tariff: Tariff, horizon_s: float, starts_s: Array) -> list[pd.DataFrame]:
+    """Price and carbon intensity over time, where the scenario says them: means per bin."""
+    found = []
+    for quantity, series in (("price_usd_per_j", tariff.price), ("carbon_kg_per_j", tariff.carbon)):
+        if series is not None and horizon_s > 0:
+            time_s, value = series.pieces(0.0, horizon_s)
+            means = bin_means(time_s, {quantity: value}, horizon_s, starts_s)
+            found.append(_series(starts_s, "site", quantity, means[quantity]))
+    return found
 
 
 def _series(starts_s: Array, domain: str, quantity: str, values: Array) -> pd.DataFrame:
