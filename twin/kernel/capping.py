@@ -105,7 +105,7 @@ class Capping:
         """Power of one GPU of each job, by the policy where not everything fits.
 
         The policy sees domains as linear. In truth they are convex and draw less: it is asked again
-        with what they would draw, until little is left over or too much is taken.
+        with what they would draw, until little is left over; what draws too much is only a step.
         """
         if not any(level.is_capped for level in self._tree.levels):
             return [draw.curves.top_w for draw in draws]
@@ -113,22 +113,22 @@ class Capping:
         if what_if.all_fits and self._policy.alarm >= 1.0:
             return [draw.curves.top_w for draw in draws]
         demand = self._demand(what_if, draws, now_s)
-        best = self._answer(demand)
+        best = answer = self._answer(demand)
+        fits = True
         for _ in range(_REFINEMENTS):
-            drawn_w = what_if.loads_w(best) - what_if.rest_w
-            meant_w = np.asarray(demand.share @ (best - demand.idle_w))
+            drawn_w = what_if.loads_w(answer) - what_if.rest_w
+            meant_w = np.asarray(demand.share @ (answer - demand.idle_w))
             binds = meant_w > (1 - _ENOUGH) * demand.budget_w
             ratio = np.divide(drawn_w, meant_w, out=np.ones_like(drawn_w), where=meant_w > 0)
-            if not binds.any() or ratio[binds].min() > 1 - _ENOUGH:
+            if fits and (not binds.any() or ratio[binds].min() > 1 - _ENOUGH):
                 break
             # Not all the way: the next watt draws more than the mean one.
             steepened = ratio + _CARE * (1 - ratio)
             share = demand.share.multiply(steepened[:, None]).tocsr()
             demand = replace(demand, share=share)
             answer = self._answer(demand)
-            if (what_if.loads_w(answer) > demand.cap_w).any():
-                break
-            best = answer
+            fits = bool((what_if.loads_w(answer) <= demand.cap_w).all())
+            best = answer if fits else best
         powers_w: list[float] = best.tolist()
         return powers_w
 
