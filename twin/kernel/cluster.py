@@ -33,6 +33,8 @@ class Cluster:
         do.
     switched : set of int
         Nodes that went out of service or came back; emptied by whoever keeps account of power.
+    left : list of int or None
+        Nodes that jobs have left; emptied by whoever switches lights, None if nobody does.
     """
 
     def __init__(self, fleet: Fleet, placement: PlacementPolicy, n_shapes: int) -> None:
@@ -41,6 +43,7 @@ class Cluster:
         self.grace_s = 0.0
         self.residents: list[list[Job]] = [[] for _ in range(fleet.site.n_nodes)]
         self.switched: set[int] = set()
+        self.left: list[int] | None = None
         self.refuses: Callable[[Placement], Sequence[int]] | None = None
         self.running_jobs = 0
         self._running: dict[int, Job] = {}
@@ -150,6 +153,8 @@ class Cluster:
         for node in job.held:
             self.residents[node].remove(job)
             stale.add(node)
+        if self.left is not None:
+            self.left += job.held
         del self._running[job.row]
         self.running_jobs -= 1
         if now_s != job.expected_end_s:
@@ -163,6 +168,8 @@ class Cluster:
         self.fleet.give_back({node: job.held.pop(node)})
         self.residents[node].remove(job)
         self._ready.stale.add(node)
+        if self.left is not None:
+            self.left.append(node)
         self.changed()
 
     def add(self, job: Job, placement: Placement) -> Held:
@@ -192,6 +199,11 @@ class Cluster:
         self._ready.stale.update(nodes)
         self.switched.update(nodes)
         self.changed()
+
+    def power_changed(self) -> None:
+        """What was refused or not for its power may be now, or not."""
+        if self.refuses is not None:
+            self._state += 1
 
     def changed(self) -> None:
         """No place and no promise found before this holds any more."""
@@ -328,7 +340,7 @@ class ReadyTimes:
             for end_s, gpus in ending:
                 column += [end_s] * gpus
             missing = fleet.site.pools[fleet.node_pool[node]].gpus_per_node + 1 - len(column)
-            if missing > 0:  # a spare
-                column += [inf] * missing
+            if missing > 0:  # a spare, or dark: there in time if it is waking
+                column += [fleet.expected_up_s(node)] * missing
             self._ready_s[: len(column), node] = column
         self.stale.clear()

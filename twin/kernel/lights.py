@@ -12,7 +12,7 @@ from twin.errors import PolicyError
 from twin.facility.model import PowerModel
 from twin.kernel import power_tree
 from twin.kernel.caps import Caps
-from twin.kernel.clock import CAPS, COMPLETIONS, Clock
+from twin.kernel.clock import CAPS, COMPLETIONS, Clock, Moment
 from twin.kernel.cluster import Cluster
 from twin.kernel.power_tree import PowerTree
 from twin.kernel.queue import Queue
@@ -60,7 +60,7 @@ class Lights:
         n = cluster.fleet.site.n_nodes
         self._wanted = np.full(n, LIT, np.int8)
         self._why: dict[int, int] = {}  # dark nodes -> reason
-        self._waking: set[int] = set()
+        self._waking: dict[int, Moment] = {}  # nodes -> when they are in service
         self._lit_s = np.zeros(n)
         self._lit_since_s = np.zeros(n)
         self._idle_since_s = np.zeros(n)
@@ -74,6 +74,7 @@ class Lights:
     def begin(self) -> None:
         """Ask for the first time, before anything runs."""
         if not self.are_trivial:
+            self._cluster.left = []
             self._switch(self._clock._now)
             if self._policy.review_s < inf:
                 self._plan_review()
@@ -82,24 +83,14 @@ class Lights:
         """Caps, cooling or weather are others now."""
         self._due = True
 
-    def freed(self, nodes: list[int], now_s: float) -> None:
-        """These nodes may have come free."""
-        if self.are_trivial:
-            return
-        for node in nodes:
-            self._idle_since_s[node] = now_s
-        if self._policy.heeds_load:
-            self._due = True
-
-    def took(self, nodes: list[int]) -> None:
-        """A job holds these from now on."""
-        if not self.are_trivial:
-            self._idle_since_s[nodes] = nan
-
     def settle(self, now_s: float) -> None:
         """The policy's turn, if it has one; nodes that were to go dark go if they are free."""
         if self.are_trivial:
             return
+        if left := self._cluster.left:
+            self._idle_since_s[left] = now_s
+            left.clear()
+            self._due |= self._policy.heeds_load
         if self._due or (self._policy.heeds_load and self._queue.jobs and self._why):
             self._switch(now_s)
         elif self._to_darken:
@@ -133,7 +124,8 @@ class Lights:
             self._wake(node, now_s)
         for node in [node for node, why in self._why.items() if answer[node] not in (LIT, why)]:
             self._recount(node, int(answer[node]))
-        self._to_darken = set(np.flatnonzero(answer != LIT).tolist()) - self._why.keys()
+        off = self._why.keys() - self._waking.keys()
+        self._to_darken = set(np.flatnonzero(answer != LIT).tolist()) - off
         self._darken_free(now_s)
 
     def _darken_free(self, now_s: float) -> None:
@@ -144,11 +136,11 @@ class Lights:
             gone.append(node)
             self._to_darken.discard(node)
             if node in self._waking:
-                self._waking.discard(node)  # it never came into service
+                self._stop_waking(node)  # it never came into service
             else:
                 fleet.darken(node)
                 self._lit_s[node] += now_s - self._lit_since_s[node]
-            self._why[node] = LIT
+                self._why[node] = LIT
             self._recount(node, int(self._wanted[node]))
             self._tree.set_state(node, power_tree.OFF)
         if gone:
@@ -168,21 +160,27 @@ class Lights:
     def _wake(self, node: int, now_s: float) -> None:
         if node in self._waking:
             return
-        self._waking.add(node)
-        self._tree.set_state(node, power_tree.WAKING)
         wake_s = self._model.nodes[self._fleet.node_pool[node]].wake_s
-        if wake_s and now_s > 0:
-            self._clock.call_at(now_s + wake_s, COMPLETIONS, self._awake, node)
-        else:
+        if not (wake_s and now_s > 0):
             self._in_service(node, now_s)
+            return
+        ready_s = now_s + wake_s
+        self._waking[node] = self._clock.call_at(ready_s, COMPLETIONS, self._awake, node)
+        self._fleet.up_s[node] = ready_s
+        self._tree.set_state(node, power_tree.WAKING)
+        self._cluster.nodes_changed([node])  # schedulers know when it will be there
 
     def _awake(self, event: Event) -> None:
         node: int = event._value
-        if node in self._waking:
+        if self._waking.get(node) is event:
             self._in_service(node, self._clock._now)
 
+    def _stop_waking(self, node: int) -> None:
+        if self._waking.pop(node, None) is not None:
+            self._fleet.up_s.pop(node, None)
+
     def _in_service(self, node: int, now_s: float) -> None:
-        self._waking.discard(node)
+        self._stop_waking(node)
         self._recount(node, LIT)
         del self._why[node]
         self._fleet.lighten(node)
@@ -192,10 +190,11 @@ class Lights:
 
     def failed(self, node: int) -> None:
         """A dark node failed: it is dark no longer, but down."""
-        self._waking.discard(node)
+        self._stop_waking(node)
         self._recount(node, LIT)
         del self._why[node]
-        self._to_darken.add(node)
+        if self._wanted[node] != LIT:
+            self._to_darken.add(node)
         self._lit_since_s[node] = self._clock._now
 
     def dark_s(self, end_s: float) -> Array:

@@ -50,7 +50,7 @@ class Fleet:
     before_failing : callable
         Called with a node that is dark just before it goes down.
     up_s : dict of int to float
-        When nodes that are down are expected back. [s]
+        When nodes that are down are expected back, and those that wake in service. [s]
     free_gpus, down_gpus, spare_gpus, dark_gpus : int
         Totals; those that a job still holds are not down yet.
     """
