@@ -8,7 +8,7 @@ case says otherwise: 400 W at rest, 1200 W in full use, 10 W switched off. A GPU
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Any
 
@@ -39,7 +39,6 @@ from twin.workload.jobs import job_table
 LEVELS = ("rack", "row", "ups", "hall", "site")
 AT_ONCE = {"period": "0 s", "delay": "0 s"}
 FREE = CoolingCurve(0.0, 0.0, 0.0)
-_ALSO = {"breaker_w"} & DomainModel.__dataclass_fields__.keys()
 
 
 @dataclass(frozen=True)
@@ -49,6 +48,7 @@ class Cooling:
     curves: tuple[tuple[float, CoolingCurve], ...] = ((0.0, FREE),)
     supply_degc: float = 24.0
     may_fail: bool = False
+    node_heat_w: Any = None
 
     def curve(self, hall: int, now_s: float) -> CoolingCurve:
         return next(curve for at_s, curve in reversed(self.curves) if at_s <= now_s)
@@ -65,6 +65,12 @@ class Prices:
 
     def price_usd_per_j(self, at_s: float) -> float:
         return next(price for from_s, price in reversed(self.prices) if from_s <= at_s)
+
+    def carbon_kg_per_j(self, at_s: float) -> float:
+        return 0.0
+
+    def wet_bulb_degc(self, at_s: float) -> float:
+        return 15.0
 
     def changes_s(self, what: str, from_s: float, to_s: float) -> list[float]:
         assert what == "price"
@@ -139,7 +145,7 @@ def model(
                 level=level,
                 rated_w=rated,
                 feed_w=rated,
-                **dict.fromkeys(_ALSO, rated),
+                breaker_w=rated,
                 feeds=1,
                 nameplate_w=sum_by(units, nameplate_w, n),
                 fixed_w=np.full(n, loss.fixed_w),
@@ -154,7 +160,7 @@ def model(
         profile_of=profile_of,
         domains=tuple(built),
         caps=caps,
-        cooling=cooling or Cooling(),  # type: ignore[arg-type]
+        cooling=replace(cooling or Cooling(), node_heat_w=np.full(site.n_nodes, inf)),  # type: ignore[arg-type]
         tariff=prices or Prices(),  # type: ignore[arg-type]
     )
 

@@ -149,7 +149,7 @@ class DomainModel:
         return output_w + self.fixed_w + output_w * (self.linear + output_w * self.quadratic_per_w)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CapEvent:
     """A cap of some units of a level while it holds.
 

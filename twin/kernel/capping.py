@@ -38,8 +38,10 @@ class Capping:
 
     Parameters
     ----------
+    settle : callable
+        Called with the time: all jobs draw what they draw then.
     repace : callable
-        Called with a draw whose limit is another now.
+        Called with a draw whose limit is another now; it is followed at once.
     """
 
     def __init__(
@@ -48,25 +50,32 @@ class Capping:
         tree: PowerTree,
         draws: Draws,
         clock: Clock,
+        settle: Callable[[float], None],
         repace: Callable[[Draw, float, float], None],
     ) -> None:
         self._policy = policy
         self._tree = tree
         self._draws = draws
         self._clock = clock
+        self._settle = settle
         self._repace = repace
         self._pending = False
         self._caps_changed = True
-        self._seen = -1  # changes of the draws that the last decision knew of
+        self._seen = -1  # changes that the last decision knew of, and made
         self._curve_of: dict[int, int] = {}
         self._curves: list[Curve] = []
         self.decisions = 0
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether a decision is to come."""
+        return self._pending
 
     def look(self, now_s: float) -> None:
         """Something has changed: plan a decision if one may be needed."""
         if self._pending or self._policy.alarm == inf:
             return
-        if not self._caps_changed and self._draws.changes == self._seen:
+        if not self._caps_changed and self._changes == self._seen:
             return  # only what the last decision did
         tree = self._tree
         if not self._draws.throttled:
@@ -82,22 +91,31 @@ class Capping:
         self._clock.call_at(due_s, CAPS, self._decide, None)
 
     def heed(self) -> None:
-        """Caps, cooling or what nodes draw beside jobs are others now."""
+        """Caps or cooling are others now."""
         self._caps_changed = True
+
+    @property
+    def _changes(self) -> int:
+        return self._draws.changes + self._tree.switches
 
     def _decide(self, event: Event) -> None:
         self._pending = self._caps_changed = False
-        self._seen = self._draws.changes
         self.decisions += 1
         now_s = self._clock._now
+        self._settle(now_s)
         self._tree.settle(now_s)
+        self._act(now_s)
+        self._seen = self._changes
+
+    def _act(self, now_s: float) -> None:
         draws = [draw for draw in self._draws.by_row.values() if draw.phase == WORKING]
         if not draws:
             return
         for draw, to_w in zip(draws, self._shared(draws, now_s), strict=True):
             top_w, from_w = draw.curves.top_w, draw.limit_w
-            if to_w >= from_w and to_w - from_w < _NOT_WORTH * top_w and to_w < top_w:
-                continue
+            least_w = _NOT_WORTH * top_w
+            if from_w <= to_w < min(from_w + least_w, top_w) and from_w >= draw.curves.floor_w:
+                continue  # unlike a job that is paused, which goes on if it may
             if to_w != from_w:
                 self._repace(draw, to_w, now_s)
 

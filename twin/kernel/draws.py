@@ -113,8 +113,12 @@ class Draws:
         What the GPUs draw that jobs asked for and hold. [W]
     throttled, throttled_gpus : dict of int to int, int
         Jobs, by row, that may draw less than they could, with their GPUs; and all those.
+    paused : set of int
+        Those of them, by row, that stand still.
+    quiet : dict of int to Draw
+        Jobs, by row, that do something else than work, and may draw more once they do.
     changes : int
-        How often a job has begun, ended, or has changed its nodes or its phase.
+        How often a job has begun, ended, or has changed its nodes, its phase or its power.
     log : array of float
         `DRAW_COLUMNS`, of one GPU, from each change on.
     """
@@ -128,6 +132,8 @@ class Draws:
         }
         self.by_row: dict[int, Draw] = {}
         self.throttled: dict[int, int] = {}
+        self.paused: set[int] = set()
+        self.quiet: dict[int, Draw] = {}
         self.throttled_gpus = 0
         self.busy_w = 0.0
         self.changes = 0
@@ -167,17 +173,20 @@ class Draws:
 
     def set_phase(self, draw: Draw, phase: int, now_s: float, mean_w: float = 0.0) -> None:
         """It does something else from now on; ``mean_w`` if that draws otherwise than usual."""
-        self.changes += phase != draw.phase
+        before = draw.phase
         draw.phase = phase
         power_w = mean_w
         rate = swing_w = clock = 0.0
         if phase == WORKING:
+            self.quiet.pop(draw.job.row, None)
             rate, swing_w, clock = draw.curves.at(draw.limit_w)
             draw.rate = rate
             if not mean_w:
                 power_w = draw.limit_w if draw.rate else draw.curves.idle_w
-        elif not mean_w:
-            power_w = draw.curves.phase_w[phase]
+        else:
+            self.quiet[draw.job.row] = draw
+            power_w = mean_w or draw.curves.phase_w[phase]
+        self.changes += phase != before or power_w != draw.power_w
         if power_w != draw.power_w:
             step_w = power_w - draw.power_w
             draw.power_w = power_w
@@ -194,13 +203,25 @@ class Draws:
         if limit_w < draw.curves.top_w:
             self.throttled[draw.job.row] = draw.gpus
             self.throttled_gpus += draw.gpus
+            if limit_w < draw.curves.floor_w:
+                self.paused.add(draw.job.row)
 
     def _let_go(self, draw: Draw) -> None:
         self.throttled_gpus -= self.throttled.pop(draw.job.row, 0)
+        self.paused.discard(draw.job.row)
+
+    def held_back(self) -> list[tuple[int, float]]:
+        """What all jobs that draw less than they may come to draw would draw more: node, W."""
+        return [
+            (node, gpus * (draw.curves.top_w - draw.power_w))
+            for draw in [self.by_row[row] for row in {**self.quiet, **self.throttled}]
+            for node, gpus in draw.places
+            if draw.power_w < draw.curves.top_w
+        ]
 
     def most_w(self, pool: int) -> float:
         """What a GPU of a pool draws at most, whatever job it has. [W]"""
-        tops_w: list[float] = [c.top_w for (p, _), c in self._curves.items() if p == pool]
+        tops_w: list[float] = [max(c.phase_w) for (p, _), c in self._curves.items() if p == pool]
         return max(tops_w)
 
     def swing_left(self) -> NDArray[np.float64]:
@@ -224,6 +245,7 @@ class Draws:
         draw.places = []
         draw.gpus = 0
         del self.by_row[draw.job.row]
+        self.quiet.pop(draw.job.row, None)
         self._let_go(draw)
         if not self.by_row:
             self.busy_w = 0.0

@@ -35,7 +35,7 @@ class LifePower:
         life = self._training.lives[draw.job.row]
         self._draws.limit(draw, limit_w)
         self._training.throttle(life, draw.curves.at(limit_w)[0], now_s)
-        self._training.accounts.touched[draw.job.row] = life
+        self._update(life, now_s)
 
     def settle(self, now_s: float) -> None:
         """All jobs that something befell draw what they draw now."""
@@ -80,7 +80,8 @@ class LifePower:
             life.work_w = mean_w = idle_w + gangs * (full_w - idle_w)
             stalled = life.progress.stalled_share()
             if stalled:
-                life.save_w = draw.curves.phase_w[SAVING]
+                # A limit holds for whatever it does.
+                life.save_w = min(draw.curves.phase_w[SAVING], draw.limit_w)
                 mean_w += stalled * (life.save_w - mean_w)
         draws.set_phase(draw, phase, now_s, mean_w)
         life.power_w = draw.power_w

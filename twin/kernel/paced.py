@@ -56,6 +56,8 @@ class Paced:
         draw.event = self._clock.call_at(
             now_s + job.run_s / draw.rate, COMPLETIONS, self._due, draw
         )
+        if draw.rate < 1.0:  # a limit that always holds
+            self._cluster.expect_end(job, now_s + job.estimate_s / draw.rate)
 
     def repace(self, draw: Draw, limit_w: float, now_s: float) -> None:
         """A running job may draw another power from now on."""

@@ -39,6 +39,9 @@ Array = NDArray[np.float64]
 # Jobs end later than was thought where caps slow them, and may wait for power where there is room.
 _OVERDUE_S = 300.0
 
+# For so long a run that could end waits for other weather to let it go on.
+_PATIENCE_S = 7 * 86400.0
+
 
 @dataclass(frozen=True)
 class Powering:
@@ -54,7 +57,7 @@ class PoweredJobs(Protocol):
     """Whoever lets jobs run, as far as power goes."""
 
     def repace(self, draw: Draw, limit_w: float, now_s: float) -> None:
-        """A running job may draw another power from now on."""
+        """A running job may draw another power from now on, and does."""
 
     def settle(self, now_s: float) -> None:
         """All jobs draw what they draw now."""
@@ -105,6 +108,8 @@ class Power:
         self._open: dict[int, int] = {}  # caps that hold -> incident
         self._cap_log = array("d")  # time, level, unit, cap
         # When the last cap ends that does end.
+        self._worked_s = 0.0  # when some job made headway last
+        self._changes = 0  # of what jobs draw, when places were refused last
         self._last_cap_s = max((c.to_s for c in model.caps if c.to_s < inf), default=0.0)
 
     def begin(self) -> None:
@@ -114,7 +119,10 @@ class Power:
         self.caps = Caps(model, self.tree, clock, self._setup.power.alarm, self._cap_changed)
         self.caps.on_heat = self._heat_changed
         self.lights.caps = self.caps
-        self.capping = Capping(self._setup.power, self.tree, self.draws, clock, self.jobs.repace)
+        jobs = self.jobs
+        self.capping = Capping(
+            self._setup.power, self.tree, self.draws, clock, jobs.settle, jobs.repace
+        )
         for at in range(len(self.tree.levels)):
             self._note_caps(at, 0.0)
         if any(built.trip is not None for built in model.domains):
@@ -155,7 +163,8 @@ class Power:
         pool = self.tree.pool_of[placement[0][0]]
         rise_w = self.draws.most_w(pool) - self._idle_w[pool]
         self.tree.settle(self._clock._now)
-        over = self.tree.over_with([(node, gpus * rise_w) for node, gpus in placement])
+        more = [(node, gpus * rise_w) for node, gpus in placement]
+        over = self.tree.over_with(more, self.draws.held_back())
         return [] if over is None else self._domains.nodes(*over)
 
     # -- an instant
@@ -168,7 +177,14 @@ class Power:
     def settle(self, now_s: float) -> None:
         """Before the policies of jobs have their turn: lights are switched."""
         self.jobs.settle(now_s)
+        self._look_again()
         self.lights.settle(now_s)
+
+    def _look_again(self) -> None:
+        """Jobs draw something else than when places were refused for their power, or not."""
+        if self.draws.changes != self._changes:
+            self._changes = self.draws.changes
+            self._cluster.power_changed()
 
     def note(self, now_s: float, stranded_w: float) -> tuple[float, ...]:
         """At the end of an instant: see whether the caps are kept; the columns of the change log.
@@ -180,6 +196,9 @@ class Power:
         if self._cluster.switched:
             self._switch()
         self.tree.note(now_s)
+        self._look_again()
+        if not self.all_paused:
+            self._worked_s = now_s
         if self._breakers is not None:
             self._breakers.look(now_s)
         if self._heat is not None:
@@ -196,8 +215,9 @@ class Power:
             return 0, busy_w, stranded_w, spare_w, throttled, 0, 0, 0, 0
         elsewhere = 0
         if queue.jobs:
+            waiting = queue.waiting_for_pool  # pools that no job may use are not in it
             for pool, gpus in enumerate(self.lights.dark_for_pool):
-                if gpus and not queue.waiting_for_pool[pool]:
+                if gpus and not any(waiting[pool : pool + 1]):
                     elsewhere += gpus
         dark = self.lights.dark_gpus
         return (
@@ -213,15 +233,23 @@ class Power:
                 continue
             whole = fleet.down_mask[node].bit_count() == self._pool_gpus[fleet.node_pool[node]]
             self.tree.set_state(node, OFF if whole and node not in fleet.leaving else LIT)
-            self.capping.heed()
             if node in fleet.leaving:
                 still.add(node)
         self._cluster.switched = still
 
     @property
+    def all_paused(self) -> bool:
+        """Whether all jobs that run are paused."""
+        return len(self.draws.paused) == len(self.draws.by_row)
+
+    @property
     def is_coming(self) -> bool:
         """Whether something is still to come that may let jobs run that cannot now."""
-        return self.lights.are_waking or self._clock._now < self._last_cap_s
+        now_s = self._clock._now
+        if self.lights.are_waking or self.capping.is_pending or now_s < self._last_cap_s:
+            return True
+        weather_changes = self.model.cooling.next_change_s(now_s) < inf
+        return weather_changes and now_s < self._worked_s + _PATIENCE_S
 
     def finish(self, end_s: float) -> PowerRecord:
         """Account for everything up to the horizon."""

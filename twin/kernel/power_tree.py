@@ -41,6 +41,8 @@ class PowerTree:
         By node, what its GPUs draw if it is lit. [W]
     state : list of int
         By node: `LIT`, `OFF` or `WAKING`; a node that is down is off.
+    switches : int
+        How often a node has changed its state.
     readings : Readings
         All that was seen.
     """
@@ -85,7 +87,9 @@ class PowerTree:
         self.curves: list[CoolingCurve] = []
         self._dirty: set[int] = set()
         self._buffer = array("d")  # time, node, GPU power, state of each change
-        self._net_w = self._rise_w = 0.0
+        self._rise_w = self._fall_w = 0.0
+        self._flattest = 0.0
+        self.switches = 0
         self._capped: list[Level] = []
         self.readings = Readings()
 
@@ -100,16 +104,18 @@ class PowerTree:
         """The GPUs of a node draw so much more."""
         self.gpu_w[node] += gpu_w
         self._dirty.add(node)
-        self._net_w += gpu_w
         if gpu_w > 0:
             self._rise_w += gpu_w
+        elif self.state[node] == LIT:
+            self._fall_w -= gpu_w
 
     def set_state(self, node: int, state: int) -> None:
         """A node is lit, off or waking from now on."""
         if self.state[node] != state:
             self.state[node] = state
+            self.switches += 1
             self._dirty.add(node)
-            self._net_w = self._rise_w = inf
+            self._rise_w = inf
 
     def note(self, now_s: float) -> None:
         """An instant is over: what has changed in it is so from now on."""
@@ -136,7 +142,8 @@ class PowerTree:
     def may_be_over(self) -> bool:
         """Whether a domain may be above its alarm: certain where it says no."""
         top, rise_w = self._top, self._rise_w
-        if self._net_w * top.steepest > top.slack_w or top.over:
+        most_w = rise_w * top.steepest - self._fall_w * self._flattest
+        if most_w > top.slack_w or top.over:
             return True
         return any(rise_w * level.steepest > level.slack_w or level.over for level in self._capped)
 
@@ -146,16 +153,22 @@ class PowerTree:
         self.by_name[name].set_caps(cap_w, alarm)
         self._capped = [level for level in self.levels[:-1] if level.is_capped]
 
-    def over_with(self, more: Sequence[tuple[int, float]]) -> tuple[str, int] | None:
+    def over_with(
+        self, more: Sequence[tuple[int, float]], besides: Sequence[tuple[int, float]] = ()
+    ) -> tuple[str, int] | None:
         """The lowest domain that would exceed its cap if GPUs of these nodes drew so much more.
 
         Parameters
         ----------
-        more : sequence of (node, W)
-            Lit nodes; `settle` first.
+        more, besides : sequences of (node, W)
+            Lit nodes; `settle` first. Only domains of the former are looked at.
         """
+        rises: dict[int, float] = {}
+        for node, gpu_w in (*more, *besides):
+            rises[node] = rises.get(node, 0.0) + gpu_w
         steps: dict[int, float] = {}
-        for node, gpu_w in more:
+        asked = {int(self.levels[0].parent_of[node]) for node, _ in more}
+        for node, gpu_w in rises.items():
             rest_w, per_w, cubic, fixed_w, linear, quadratic, *_ = self._poly[self.pool_of[node]]
             drawn_w = self.gpu_w[node] + gpu_w
             load_w = rest_w + drawn_w * (per_w + cubic * drawn_w * drawn_w)
@@ -175,12 +188,14 @@ class PowerTree:
                     + level.fixed_w[unit]
                     + through_w * (level.linear[unit] + through_w * level.quadratic_per_w[unit])
                 )
-                if in_w > level.cap_w[unit]:
+                if in_w > level.cap_w[unit] and unit in asked:
                     return level.level, unit
                 if at + 1 < len(self.levels):
                     parent = int(self.levels[at + 1].parent_of[unit])
                     above[parent] = above.get(parent, 0.0) + in_w - level.in_w[unit]
             steps = above
+            if at + 1 < len(self.levels):
+                asked = {int(self.levels[at + 1].parent_of[unit]) for unit in asked}
         return None
 
     def set_cooling(self, curves: list[CoolingCurve], now_s: float) -> None:
@@ -191,14 +206,15 @@ class PowerTree:
         self.sum_up(now_s)
 
     def _find_steepest(self) -> None:
-        """How much a domain draws more at most for each watt that a GPU does."""
-        steepest = 0.0
+        """Watts that domains draw more at most for one of a GPU; and the site at least."""
+        steepest, flattest = 0.0, inf
         for (_, per_w, cubic, _, linear, quadratic, *_), node in zip(
             self._poly, self._model.nodes, strict=True
         ):
             gpus_w = node.gpus * node.tdp_w
             load = per_w + 3 * cubic * gpus_w**2
             steepest = max(steepest, load * (linear + 2 * quadratic * node.load_w(gpus_w)))
+            flattest = min(flattest, per_w * linear)
         for level in self.levels:
             most_w = level.nameplate_w * 1.5  # losses and cooling are less than half
             if level is self._hall:
@@ -207,8 +223,11 @@ class PowerTree:
                     for c, w in zip(self.curves, most_w.tolist(), strict=True)
                 ]
                 steepest *= max(cooling)
+                flattest *= 1 + min(c.linear for c in self.curves)
             steepest *= float((1 + level.linear_ + 2 * level.quadratic_ * most_w).max())
+            flattest *= float(1 + level.linear_.min())
             level.steepest = steepest
+        self._flattest = max(flattest, 0.0)
 
     # -- sums
 
@@ -224,7 +243,7 @@ class PowerTree:
         self._settled()
 
     def _settled(self) -> None:
-        self._net_w = self._rise_w = 0.0
+        self._rise_w = self._fall_w = 0.0
         for level in self.levels:
             level.find_slack()
 
@@ -304,14 +323,14 @@ class PowerTree:
 
     def sum_up(self, now_s: float) -> None:
         """Sum everything anew."""
-        nodes = np.arange(self._site.n_nodes)
+        nodes, is_first = np.arange(self._site.n_nodes), not self.readings.totals
         counted = self._count(nodes, np.array(self.gpu_w), np.array(self.state))
         self._counted = [tuple(each) for each in counted.T.tolist()]
         self._totals = counted.sum(axis=1).tolist()
         outs, ins, cooling = self.flow(counted[2])
         self._hall.cooling_w = cooling.tolist()
         for at, level in enumerate(self.levels):
-            changed = np.flatnonzero(np.array(level.in_w) != ins[at])
+            changed = np.flatnonzero((np.array(level.in_w) != ins[at]) | is_first)
             level.set(outs[at], ins[at])
             times_s = np.full(len(changed), now_s)
             self.readings.add_domains(times_s, at, changed, ins[at][changed])

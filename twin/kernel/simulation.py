@@ -160,11 +160,14 @@ class Simulation:
 
     def _is_over(self) -> bool:
         """Whether all that can be done is done, though parts go on failing and caps changing."""
-        if not self._arrived or self._deferred or self.cluster.running_jobs:
+        power, running = self._power, self.cluster.running_jobs
+        if not self._arrived or self._deferred:
             return False
-        if self.queue.head is None:
+        if running and not (power is not None and power.all_paused):
+            return False
+        if not running and self.queue.head is None:
             return True
-        if self._power is not None and self._power.is_coming:
+        if power is not None and power.is_coming:
             return False
         return self._hazards is None or not self._hazards.faults.repairing
 

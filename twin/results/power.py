@@ -14,7 +14,7 @@ from twin.facility.tariff import Tariff
 from twin.kernel.meter import PowerRecord
 from twin.kernel.recorder import Record
 from twin.kernel.timeline import bin_means
-from twin.site.domains import Domains
+from twin.site.domains import Domains, sum_by
 from twin.site.layout import Site
 
 Array = NDArray[np.float64]
@@ -290,9 +290,10 @@ def node_gpu_s(record: Record, site: Site, throttled_gpu_s: Array) -> Array:
     held = record.allocations
     gpus = np.bitwise_count(held["gpu_mask"].astype(np.uint64)).astype(float)
     held_gpu_s = gpus * (held["end_s"].astype(float) - held["start_s"].astype(float))
-    of_job = np.bincount(held["job"], weights=held_gpu_s, minlength=len(throttled_gpu_s))
+    job, node = held["job"].astype(np.int64), held["node"].astype(np.int64)
+    of_job = sum_by(job, held_gpu_s, len(throttled_gpu_s))
     part = np.divide(throttled_gpu_s, of_job, out=np.zeros_like(of_job), where=of_job > 0)
-    lost = np.bincount(held["node"], weights=held_gpu_s * part[held["job"]], minlength=site.n_nodes)
+    lost = sum_by(node, held_gpu_s * part[job], site.n_nodes)
     return np.column_stack([power.dark_s * site.node_gpus, lost])
 
 
@@ -308,7 +309,9 @@ def timeline_columns(record: Record, starts_s: Array) -> dict[str, Array]:
         record.horizon_s,
         starts_s,
     )
-    means["pue"] = means["facility_power_w"] / means["it_power_w"]
+    drawn_w, it_means_w = means["facility_power_w"], means["it_power_w"]
+    none = np.full_like(drawn_w, np.nan)  # where all is off
+    means["pue"] = np.divide(drawn_w, it_means_w, out=none, where=it_means_w > 0)
     return means
 
 
