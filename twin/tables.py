@@ -274,6 +274,7 @@ POWER = _table(
         ("mean_w", "float64", "W", "power drawn, in the mean"),
         ("peak_w", "float64", "W", "the most that it drew"),
         ("p99_w", "float64", "W", "what it drew less than for 99 % of the time"),
+        ("peak_load", "float64", "", "the most that it drew over the cap then in force"),
         ("energy_j", "float64", "J", "energy drawn"),
         ("violation_s", "float64", "s", "time for which it drew more than its cap"),
         ("longest_violation_s", "float64", "s", "the longest stretch of that"),

@@ -24,6 +24,7 @@ Array = NDArray[np.float64]
 _NOT_WORTH = 0.01
 _SLACK = 1e-9
 _REFINEMENTS = 3
+_MANY = 400  # nodes of jobs
 _ENOUGH = 0.01  # of a budget: less is not worth asking again
 _CARE = 0.15
 
@@ -42,6 +43,8 @@ class Capping:
         Called with the time: all jobs draw what they draw then.
     repace : callable
         Called with a draw whose limit is another now; it is followed at once.
+    follows_at_once : bool
+        Whether the tree may be told of all of that at once.
     """
 
     def __init__(
@@ -52,6 +55,8 @@ class Capping:
         clock: Clock,
         settle: Callable[[float], None],
         repace: Callable[[Draw, float, float], None],
+        *,
+        follows_at_once: bool,
     ) -> None:
         self._policy = policy
         self._tree = tree
@@ -59,6 +64,7 @@ class Capping:
         self._clock = clock
         self._settle = settle
         self._repace = repace
+        self._follows_at_once = follows_at_once
         self._pending = False
         self._caps_changed = True
         self._seen = -1  # changes that the last decision knew of, and made
@@ -88,7 +94,8 @@ class Capping:
         at_s = (floor(now_s / period_s) + 1) * period_s if period_s else now_s
         self._pending = True
         due_s = max(at_s, now_s) + self._policy.delay_s
-        self._clock.call_at(due_s, CAPS, self._decide, None)
+        # A run begins in the middle of things: what starts with it has long been under control.
+        self._clock.call_at(due_s if now_s > 0 else 0.0, CAPS, self._decide, None)
 
     def heed(self) -> None:
         """Caps or cooling are others now."""
@@ -111,23 +118,31 @@ class Capping:
         draws = [draw for draw in self._draws.by_row.values() if draw.phase == WORKING]
         if not draws:
             return
-        for draw, to_w in zip(draws, self._shared(draws, now_s), strict=True):
+        what_if = WhatIf(self._tree, draws)
+        shared_w = self._shared(what_if, draws, now_s)
+        # Where much changes the tree is told of all of it at once.
+        at_once = self._follows_at_once and what_if.places > _MANY
+        self._draws.is_held_back = at_once
+        for draw, to_w in zip(draws, shared_w, strict=True):
             top_w, from_w = draw.curves.top_w, draw.limit_w
             least_w = _NOT_WORTH * top_w
             if from_w <= to_w < min(from_w + least_w, top_w) and from_w >= draw.curves.floor_w:
                 continue  # unlike a job that is paused, which goes on if it may
             if to_w != from_w:
                 self._repace(draw, to_w, now_s)
+        if at_once:
+            self._draws.is_held_back = False
+            now_w: Array = np.array([draw.power_w for draw in draws])
+            self._tree.set_all(what_if.gpu_w(now_w))
 
-    def _shared(self, draws: list[Draw], now_s: float) -> list[float]:
+    def _shared(self, what_if: WhatIf, draws: list[Draw], now_s: float) -> list[float]:
         """Power of one GPU of each job, by the policy where not everything fits.
 
         The policy sees domains as linear. In truth they are convex and draw less: it is asked again
         with what they would draw, until little is left over; what draws too much is only a step.
         """
-        if not any(level.is_capped for level in self._tree.levels):
+        if not what_if.is_limited:
             return [draw.curves.top_w for draw in draws]
-        what_if = WhatIf(self._tree, draws)
         if what_if.all_fits and self._policy.alarm >= 1.0:
             return [draw.curves.top_w for draw in draws]
         demand = self._demand(what_if, draws, now_s)

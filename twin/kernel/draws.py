@@ -77,6 +77,7 @@ class Draw:
     """
 
     __slots__ = (
+        "_array",
         "curves",
         "event",
         "gpus",
@@ -94,6 +95,7 @@ class Draw:
         self.job = job
         self.curves = curves
         self.places: list[tuple[int, int]] = []
+        self._array: NDArray[np.int64] | None = None
         self.gpus = 0
         self.phase = IDLE
         self.limit_w = curves.top_w
@@ -102,6 +104,17 @@ class Draw:
         # Of jobs that cannot fail: work left at full speed, up to when, and the pending event.
         self.left_s = self.since_s = 0.0
         self.event: Moment | None = None
+
+    @property
+    def place_array(self) -> NDArray[np.int64]:
+        """(2, n) nodes, and the GPUs on each."""
+        if self._array is None or self._array.shape[1] != len(self.places):
+            self._array = np.array(self.places, np.int64).reshape(-1, 2).T
+        return self._array
+
+    def forget_places(self) -> None:
+        """The places are others now."""
+        self._array = None
 
 
 class Draws:
@@ -119,6 +132,8 @@ class Draws:
         Jobs, by row, that do something else than work, and may draw more once they do.
     changes : int
         How often a job has begun, ended, or has changed its nodes, its phase or its power.
+    is_held_back : bool
+        Whether the tree is not told of changes of phase: whoever says so tells it of all at once.
     log : array of float
         `DRAW_COLUMNS`, of one GPU, from each change on.
     """
@@ -137,6 +152,7 @@ class Draws:
         self.throttled_gpus = 0
         self.busy_w = 0.0
         self.changes = 0
+        self.is_held_back = False
         self.log = array("d")
 
     def begin(self, job: Job) -> Draw:
@@ -168,6 +184,7 @@ class Draws:
         self.changes += 1
         self._contribute(draw, -1)
         draw.places = list(places)
+        draw.forget_places()
         draw.gpus = sum(gpus for _, gpus in draw.places)
         self._contribute(draw, 1)
 
@@ -191,9 +208,10 @@ class Draws:
             step_w = power_w - draw.power_w
             draw.power_w = power_w
             self.busy_w += step_w * draw.gpus
-            add = self._tree.add
-            for node, gpus in draw.places:
-                add(node, step_w * gpus)
+            if not self.is_held_back:
+                add = self._tree.add
+                for node, gpus in draw.places:
+                    add(node, step_w * gpus)
         self.log.extend((now_s, draw.job.row, draw.gpus, power_w, rate, swing_w, clock))
 
     def limit(self, draw: Draw, limit_w: float) -> None:

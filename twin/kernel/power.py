@@ -76,8 +76,12 @@ class Power:
     lights : Lights
     jobs : PoweredJobs
         Set by whoever makes them, before the run begins.
-    incidents, knock_out
-        Where incidents are told of, and what takes a unit out of service; None where nothing fails.
+    incidents : Incidents
+        Where caps and heat are told of.
+    may_fail : bool
+        Whether jobs may be interrupted.
+    knock_out : callable or None
+        What takes a unit out of service, where that may be.
     """
 
     def __init__(self, setup: Powering, simulation: Simulation) -> None:
@@ -99,7 +103,8 @@ class Power:
             self._domains,
         )
         self.jobs: PoweredJobs
-        self.incidents: Incidents | None = None
+        self.incidents = Incidents()
+        self.may_fail = False
         self.knock_out: KnockOut | None = None
         self._breakers: Breakers | None = None
         self._heat: Heat | None = None
@@ -119,9 +124,14 @@ class Power:
         self.caps = Caps(model, self.tree, clock, self._setup.power.alarm, self._cap_changed)
         self.caps.on_heat = self._heat_changed
         self.lights.caps = self.caps
-        jobs = self.jobs
         self.capping = Capping(
-            self._setup.power, self.tree, self.draws, clock, jobs.settle, jobs.repace
+            self._setup.power,
+            self.tree,
+            self.draws,
+            clock,
+            self.jobs.settle,
+            self._repace,
+            follows_at_once=not self.may_fail,
         )
         for at in range(len(self.tree.levels)):
             self._note_caps(at, 0.0)
@@ -129,7 +139,7 @@ class Power:
             assert self.knock_out is not None  # what may be interrupted is built to be
             self._breakers = Breakers(model, self.tree, clock, self.knock_out)
         if model.cooling.may_fail:
-            assert self.knock_out is not None and self.incidents is not None
+            assert self.knock_out is not None
             self._heat = Heat(
                 model.cooling, self.tree, self.caps, clock, self.knock_out, self.incidents
             )
@@ -172,7 +182,7 @@ class Power:
     @property
     def acts_first(self) -> bool:
         """Whether it has a turn before the policies of jobs."""
-        return self.incidents is not None or not self.lights.are_trivial
+        return self.may_fail or not self.lights.are_trivial
 
     def settle(self, now_s: float) -> None:
         """Before the policies of jobs have their turn: lights are switched."""
@@ -287,6 +297,13 @@ class Power:
         self.capping.heed()
         self._plan_weather(now_s)
 
+    def _repace(self, draw: Draw, limit_w: float, now_s: float) -> None:
+        """A job may draw another power; caps that hold meanwhile have hit it if that is less."""
+        if limit_w < draw.curves.top_w:
+            for incident in self._open.values():
+                self.incidents.hit(incident, draw.job.row)
+        self.jobs.repace(draw, limit_w, now_s)
+
     def _note_caps(self, at: int, now_s: float) -> None:
         for unit, cap_w in enumerate(self.tree.levels[at].cap_w):
             self._cap_log.extend((now_s, at, unit, cap_w))
@@ -305,8 +322,8 @@ class Power:
         self.lights.ask_again()
         self.capping.heed()
         incidents = self.incidents
-        if incidents is None or (cap.from_s <= 0 and cap.to_s == inf):
-            return  # there is nobody to tell, or it is no incident: it always holds
+        if cap.from_s <= 0 and cap.to_s == inf:
+            return  # it is no incident: it always holds
         if begins:
             unit = int(cap.units[0]) if len(cap.units) == 1 else 0
             component = incidents.component_code(cap.why)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from math import inf
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,10 +38,10 @@ class PowerTree:
     ----------
     levels : list of Level
         From below: those of the model, up to the site.
-    gpu_w : list of float
-        By node, what its GPUs draw if it is lit. [W]
-    state : list of int
-        By node: `LIT`, `OFF` or `WAKING`; a node that is down is off.
+    gpu_w : (n_node,) array
+        What the GPUs of a node draw if it is lit. [W]
+    state : (n_node,) array
+        `LIT`, `OFF` or `WAKING`; a node that is down is off.
     switches : int
         How often a node has changed its state.
     readings : Readings
@@ -62,8 +63,8 @@ class PowerTree:
         self.nameplate_w = {built.level: built.nameplate_w for built in model.domains}
         self._hall, self._top = self.by_name["hall"], self.by_name["site"]
         self._idle_gpu_w = [node.gpus * node.gpu_idle_w for node in model.nodes]
-        self.gpu_w = [self._idle_gpu_w[pool] for pool in self.pool_of]
-        self.state = [LIT] * site.n_nodes
+        self.gpu_w: Array = np.array(self._idle_gpu_w)[site.node_pool]
+        self.state: NDArray[np.int8] = np.full(site.n_nodes, LIT, np.int8)
         # Polynomials of nodes by pool: of the load in the GPUs' power, of the input in the load.
         self._poly = [
             (
@@ -82,7 +83,7 @@ class PowerTree:
         self._network_of = np.array([node.network_w for node in model.nodes])[site.node_pool]
         self.network_w = float(self._network_of.sum())
         # Of each node as counted so far: GPUs, load, input, and input if it is off or waking.
-        self._counted: list[tuple[float, float, float, float]] = []
+        self._counted: Array = np.zeros((site.n_nodes, 4))
         self._totals = [0.0] * 4
         self.curves: list[CoolingCurve] = []
         self._dirty: set[int] = set()
@@ -108,6 +109,12 @@ class PowerTree:
             self._rise_w += gpu_w
         elif self.state[node] == LIT:
             self._fall_w -= gpu_w
+
+    def set_all(self, gpu_w: Array) -> None:
+        """The GPUs of all nodes draw this from now on."""
+        self.gpu_w = gpu_w
+        self._dirty.update(range(len(gpu_w)))
+        self._rise_w = inf
 
     def set_state(self, node: int, state: int) -> None:
         """A node is lit, off or waking from now on."""
@@ -170,11 +177,11 @@ class PowerTree:
         asked = {int(self.levels[0].parent_of[node]) for node, _ in more}
         for node, gpu_w in rises.items():
             rest_w, per_w, cubic, fixed_w, linear, quadratic, *_ = self._poly[self.pool_of[node]]
-            drawn_w = self.gpu_w[node] + gpu_w
+            drawn_w = float(self.gpu_w[node]) + gpu_w
             load_w = rest_w + drawn_w * (per_w + cubic * drawn_w * drawn_w)
             node_w = fixed_w + load_w * (linear + quadratic * load_w)
             unit = int(self.levels[0].parent_of[node])
-            steps[unit] = steps.get(unit, 0.0) + node_w - self._counted[node][2]
+            steps[unit] = steps.get(unit, 0.0) + node_w - float(self._counted[node, 2])
         for at, level in enumerate(self.levels):
             above: dict[int, float] = {}
             for unit, step_w in steps.items():
@@ -259,7 +266,7 @@ class PowerTree:
         else:
             dark_w = off_w if state == OFF else wake_w
             counted = 0.0, dark_w, dark_w, dark_w
-        before = self._counted[node]
+        before = self._counted[node].tolist()
         self._counted[node] = counted
         totals = self._totals
         for at in range(4):
@@ -301,12 +308,10 @@ class PowerTree:
         before = np.empty_like(counted)
         before[:, order[1:]] = counted[:, order[:-1]]
         starts = order[first]
-        was = np.array([self._counted[v] for v in node[starts].tolist()]).T
-        before[:, starts] = was
+        before[:, starts] = self._counted[node[starts]].T
         steps = counted - before
         lasts = order[np.append(first[1:], len(order)) - 1]
-        for v, values in zip(node[lasts].tolist(), counted[:, lasts].T.tolist(), strict=True):
-            self._counted[v] = tuple(values)
+        self._counted[node[lasts]] = counted[:, lasts].T
         totals = np.cumsum(steps, axis=1) + np.array(self._totals)[:, None]
         self._totals = totals[:, -1].tolist()
         step_w, cooling_w = steps[2], np.zeros(0)
@@ -324,8 +329,8 @@ class PowerTree:
     def sum_up(self, now_s: float) -> None:
         """Sum everything anew."""
         nodes, is_first = np.arange(self._site.n_nodes), not self.readings.totals
-        counted = self._count(nodes, np.array(self.gpu_w), np.array(self.state))
-        self._counted = [tuple(each) for each in counted.T.tolist()]
+        counted = self._count(nodes, self.gpu_w, self.state)
+        self._counted = np.ascontiguousarray(counted.T)
         self._totals = counted.sum(axis=1).tolist()
         outs, ins, cooling = self.flow(counted[2])
         self._hall.cooling_w = cooling.tolist()
@@ -340,7 +345,7 @@ class PowerTree:
 
     # -- what if
 
-    def _count(self, node: Rows, gpu_w: Array, state: Array) -> Array:
+    def _count(self, node: Rows, gpu_w: Array, state: NDArray[Any]) -> Array:
         """(4, n) GPUs, load, input, and input if dark, of nodes whose GPUs draw this. [W]"""
         rest_w, per_w, cubic, fixed_w, linear, quadratic, off_w, wake_w = self._poly_by_pool[
             self._site.node_pool[node]
@@ -363,7 +368,7 @@ class PowerTree:
     def node_power_w(self, gpu_w: Array) -> Array:
         """(n_node,) what nodes would draw if their GPUs drew this. [W]"""
         nodes = np.arange(self._site.n_nodes)
-        power_w: Array = self._count(nodes, gpu_w, np.array(self.state))[2]
+        power_w: Array = self._count(nodes, gpu_w, self.state)[2]
         return power_w
 
     def flow(self, node_w: Array) -> tuple[list[Array], list[Array], Array]:

@@ -150,9 +150,11 @@ class Recorder:
         events: int,
         incidents: Incidents | None = None,
         power: PowerRecord | None = None,
+        *,
+        with_lives: bool = False,
     ) -> Record:
-        """Everything taken down, as arrays."""
-        log = self._log_columns(incidents is not None, power is not None)
+        """Everything taken down, as arrays; ``with_lives`` where something may fail."""
+        log = self._log_columns(with_lives, power is not None)
         start_s = np.frombuffer(self.start_s, float)
         end_s = np.frombuffer(self.end_s, float)
         n_jobs = len(start_s)
@@ -188,7 +190,7 @@ class Recorder:
                 "end_s": np.where(np.isnan(to_s), horizon_s, to_s),
             },
             events=events,
-            lives=self.lives() if incidents is not None else None,
+            lives=self.lives() if with_lives else None,
             incidents=incidents,
             power=power,
         )

@@ -86,6 +86,7 @@ class Simulation:
                 training = self._hazards.training
                 self._power.jobs = LifePower(training, self._power.draws, self.recorder)
                 self._power.incidents = training.incidents
+                self._power.may_fail = True
                 self.cluster.fleet.before_failing = self._power.lights.failed
         elif self._power is not None:
             draws = self._power.draws
@@ -156,7 +157,11 @@ class Simulation:
         end_s = clock.now if horizon_s is None else until_s
         incidents = hazards.finish(end_s, queue) if hazards is not None else None
         metered = power.finish(end_s) if power is not None else None
-        return self.recorder.record(end_s, events, incidents, metered)
+        if power is not None:
+            incidents = power.incidents
+        return self.recorder.record(
+            end_s, events, incidents, metered, with_lives=hazards is not None
+        )
 
     def _is_over(self) -> bool:
         """Whether all that can be done is done, though parts go on failing and caps changing."""

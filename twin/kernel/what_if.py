@@ -28,6 +28,8 @@ class WhatIf:
         GPUs of each job; what one of them draws at rest, without a cap, and now. [W]
     cap_w, load_w, rest_w : (n_domain,) arrays
         Of each domain with a cap: that cap, what it draws now, and with all jobs at rest. [W]
+    is_limited : bool
+        Whether any domain has a cap.
     all_fits : bool
         Whether all jobs could draw what they like.
     """
@@ -38,22 +40,21 @@ class WhatIf:
         self.idle_w: Array = np.array([draw.curves.idle_w for draw in draws])
         self.top_w: Array = np.array([draw.curves.top_w for draw in draws])
         self.power_w: Array = np.array([draw.power_w for draw in draws])
-        places = [place for draw in draws for place in draw.places]
-        self._node, self._here = np.array(places, np.int64).T
+        self._node, self._here = np.concatenate([draw.place_array for draw in draws], axis=1)
         self._job = np.repeat(np.arange(len(draws)), [len(draw.places) for draw in draws])
         self._capped = [
             (at, np.flatnonzero(np.array(level.cap_w) < inf))
             for at, level in enumerate(tree.levels)
             if level.is_capped
         ]
-        now_w = np.array(tree.gpu_w)
-        self._rest_gpu_w: Array = np.maximum(now_w - self._gpu_w(self.power_w), 0.0)
+        self._rest_gpu_w: Array = np.maximum(tree.gpu_w - self._gpu_w(self.power_w), 0.0)
         self._top_gpu_w = self._rest_gpu_w + self._gpu_w(self.top_w)
         self._rest_node_w = tree.node_power_w(self._rest_gpu_w)
         self._top_node_w = tree.node_power_w(self._top_gpu_w)
         self._rest = tree.flow(self._rest_node_w)
         self._top = tree.flow(self._top_node_w)
         levels = tree.levels
+        self.is_limited = bool(self._capped)
         self.cap_w = self._of_capped([np.array(level.cap_w) for level in levels])
         self.load_w = self._of_capped([np.array(level.in_w) for level in levels])
         self.rest_w = self._of_capped(self._rest[1])
@@ -61,8 +62,17 @@ class WhatIf:
 
     def loads_w(self, power_w: Array) -> Array:
         """(n_domain,) what each domain would draw if one GPU of each job drew this. [W]"""
-        gpu_w = self._rest_gpu_w + self._gpu_w(power_w)
+        gpu_w = self.gpu_w(power_w)
         return self._of_capped(self._tree.flow(self._tree.node_power_w(gpu_w))[1])
+
+    @property
+    def places(self) -> int:
+        """Nodes of all jobs together."""
+        return len(self._node)
+
+    def gpu_w(self, power_w: Array) -> Array:
+        """(n_node,) what the GPUs of each node would draw. [W]"""
+        return self._rest_gpu_w + self._gpu_w(power_w)
 
     def share(self) -> csr_array:
         """(n_domain, n_job) watts of each domain for a watt of one GPU of each job.
@@ -102,7 +112,8 @@ class WhatIf:
 
     def _of_capped(self, by_level: Sequence[Array]) -> Array:
         """(n_domain,) values of the domains that have caps."""
-        return np.concatenate([by_level[at][units] for at, units in self._capped])
+        parts = [by_level[at][units] for at, units in self._capped]
+        return np.concatenate(parts) if parts else np.zeros(0)
 
 
 def _slopes(rise: Array, run: Array) -> Array:

@@ -101,8 +101,8 @@ def _levels(outcome: Outcome) -> dict[str, dict[str, Any]]:
             "oversubscription": float((rows["nameplate_w"].to_numpy() / cap_w)[capped].max())
             if capped.any()
             else None,
-            "headroom": float(1 - (rows["peak_w"].to_numpy() / cap_w)[capped].max())
-            if capped.any()
+            "headroom": float(1 - rows["peak_load"].max())
+            if np.isfinite(rows["least_cap_w"]).any()
             else None,
             "violation_s": float(rows["violation_s"].sum()),
             "swing_w": float(rows["swing_w"].max()),

@@ -144,8 +144,14 @@ def quantile_w(time_s: Array, power_w: Array, horizon_s: float, q: float) -> flo
 
 def over_s(
     time_s: Array, power_w: Array, cap_time_s: Array, cap_w: Array, horizon_s: float
-) -> tuple[float, float]:
-    """For how long a cap was exceeded, in all and at a stretch. [s]"""
+) -> tuple[float, float, float]:
+    """For how long a cap was exceeded, in all and at a stretch, and the most of it drawn.
+
+    Returns
+    -------
+    float, float, float
+        [s], [s], [-]
+    """
     cuts_s = np.union1d(time_s, cap_time_s)
     cuts_s = cuts_s[cuts_s < horizon_s]
     lasted_s = np.diff(cuts_s, append=horizon_s)
@@ -153,12 +159,13 @@ def over_s(
     cap = cap_w[np.searchsorted(cap_time_s, cuts_s, side="right") - 1]
     over = drawn > cap * (1 + 1e-9)
     total_s = float(lasted_s[over].sum())
+    fullest = float((drawn / np.maximum(cap, 1e-12)).max()) if len(cap) else 0.0
     if not total_s:
-        return 0.0, 0.0
+        return 0.0, 0.0, fullest
     edges = np.flatnonzero(np.diff(np.concatenate([[0], over.view(np.int8), [0]])))
     ends_s = np.append(cuts_s, horizon_s)
     stretches = ends_s[edges[1::2]] - ends_s[edges[::2]]
-    return total_s, float(stretches.max())
+    return total_s, float(stretches.max()), fullest
 
 
 def domain_rows(
@@ -188,7 +195,7 @@ def domain_rows(
             cap_time_s, cap_w = readings.cap(at, unit)
             lasted_s = np.diff(time_s, append=horizon_s)
             energy_j = float(lasted_s @ power_w)
-            exceeded_s, longest_s = over_s(time_s, power_w, cap_time_s, cap_w, horizon_s)
+            exceeded_s, longest_s, fullest = over_s(time_s, power_w, cap_time_s, cap_w, horizon_s)
             cap_lasted_s = np.diff(cap_time_s, append=horizon_s)
             finite = np.isfinite(cap_w)
             mean_cap = float(cap_lasted_s @ cap_w) / horizon_s if finite.all() else np.inf
@@ -205,6 +212,7 @@ def domain_rows(
                     "mean_w": energy_j / horizon_s if horizon_s else float(power_w[-1]),
                     "peak_w": float(power_w[seen].max()) if seen.any() else float(power_w[-1]),
                     "p99_w": quantile_w(time_s, power_w, horizon_s, 0.99),
+                    "peak_load": fullest,
                     "energy_j": energy_j,
                     "violation_s": exceeded_s,
                     "longest_violation_s": longest_s,
@@ -330,7 +338,7 @@ def domain_series(record: Record, site: Site, starts_s: Array) -> list[pd.DataFr
             time_s, power_w = readings.power(at, unit)
             means = bin_means(time_s, {"power_w": power_w}, record.horizon_s, starts_s)
             cap_time_s, cap_w = readings.cap(at, unit)
-            if np.isfinite(cap_w).all():
+            if np.isfinite(cap_w).any():
                 means |= bin_means(cap_time_s, {"cap_w": cap_w}, record.horizon_s, starts_s)
             parts += [_series(starts_s, name, what, values) for what, values in means.items()]
     log = record.log
