@@ -184,7 +184,7 @@ def domain_rows(
     assert power is not None
     horizon_s = record.horizon_s
     domains, readings = Domains(site), Readings(power, horizon_s)
-    swings = {level: swing_w(record, domains, level) for level in power.levels}
+    swings = swings_w(record, domains)
     rows: list[dict[str, Any]] = []
     for at, level in enumerate(power.levels):
         units = domains.unit_of(level)
@@ -225,51 +225,71 @@ def domain_rows(
     return {name: [row[name] for row in rows] for name in rows[0]}
 
 
-def swing_w(record: Record, domains: Domains, level: str) -> tuple[Array, Array]:
-    """(n_unit,) swing of the power of GPUs within steps, P99 over time; smoothed and not. [W]
+def swings_w(record: Record, domains: Domains) -> dict[str, tuple[Array, Array]]:
+    """By level, (n_unit,) swing of the power of GPUs within steps, smoothed and not. [W]
 
-    Peak to peak, before losses. The GPUs of a job swing together, different jobs do not: their
-    swings add as squares. A job is taken to stand where it stood in the mean over its time. NaN
-    where there are too many changes to follow.
+    Peak to peak, P99 over time, before losses. The GPUs of a job swing together, different jobs do
+    not: their swings add as squares. A job is taken to stand where it stood in the mean over its
+    time. NaN where there are too many changes to follow.
     """
-    power, horizon_s = record.power, record.horizon_s
+    power = record.power
     assert power is not None
-    n = domains.units(level)
-    share, units, rows = _shares_of_jobs(record, domains.unit_of(level))
     draws = power.draws
     order = np.argsort(draws["row"], kind="stable")
     row = draws["row"][order].astype(np.int64)
-    whole_w = (draws["gpus"] * draws["swing_w"])[order]
+    raw_w = (draws["gpus"] * draws["swing_w"])[order]
+    time_s = draws["time_s"][order]
+    found: dict[str, tuple[Array, Array]] = {}
+    known: dict[tuple[bytes, int], Array] = {}
+    battery = power.levels.index(power.battery_level) if power.battery_level else len(power.levels)
+    for at, level in enumerate(power.levels):
+        unit_of = domains.unit_of(level)
+        left = power.swing_left[row, int(at >= battery)]
+        for which, whole_w in enumerate((raw_w, raw_w * left)):
+            key = unit_of.tobytes(), which * (1 + int(at >= battery))
+            if which and np.array_equal(whole_w, raw_w):
+                known[key] = known[unit_of.tobytes(), 0]
+            elif key not in known:
+                changes = time_s, row, whole_w
+                known[key] = _swing_w(record, unit_of, domains.units(level), changes)
+        smoothed = known[unit_of.tobytes(), 1 + int(at >= battery)]
+        found[level] = smoothed, known[unit_of.tobytes(), 0]
+    return found
+
+
+def _swing_w(
+    record: Record,
+    unit_of: NDArray[np.int32],
+    n: int,
+    changes: tuple[Array, NDArray[np.int64], Array],
+) -> Array:
+    """(n_unit,) P99 over time of the swings of all jobs in each unit. [W]"""
+    time_s, row, whole_w = changes
+    share, units, rows = _shares_of_jobs(record, unit_of)
     counts = np.bincount(rows, minlength=len(record.start_s))[row]
     if counts.sum() > _MOST_SWINGS:
-        return np.full(n, np.nan), np.full(n, np.nan)
-    above = power.battery_level is not None and (
-        power.levels.index(level) >= power.levels.index(power.battery_level)
-    )
-    left = power.swing_left[:, int(above)]
-    # Each change of a job, once for each unit that it stands in.
-    first = np.searchsorted(rows, row)
+        return np.full(n, np.nan)
+    # Each change of a job, once for each unit that it stands in, in the order of time within it.
     change = np.repeat(np.arange(len(row)), counts)
-    at = first[change] + (np.arange(len(change)) - np.repeat(np.cumsum(counts) - counts, counts))
-    raw = (share[at] * whole_w[change]) ** 2
-    time_s = draws["time_s"][order][change]
-    found = [np.zeros(n), np.zeros(n)]
-    for which, squares in enumerate((raw * left[row[change]] ** 2, raw)):
-        by_pair = np.lexsort((np.arange(len(at)), at))  # in the order of time within each pair
-        step = np.diff(squares[by_pair], prepend=0.0)
-        starts = np.flatnonzero(np.diff(at[by_pair], prepend=-1))
-        step[starts] = squares[by_pair][starts]
-        unit = units[at[by_pair]]
-        in_time = np.lexsort((time_s[by_pair], unit))
-        unit_, time_, step_ = unit[in_time], time_s[by_pair][in_time], step[in_time]
-        edges = np.searchsorted(unit_, np.arange(n + 1))
-        for u in np.unique(unit_).tolist():
-            here = slice(edges[u], edges[u + 1])
-            level_w = np.sqrt(np.maximum(np.cumsum(step_[here]), 0.0))
-            times = np.concatenate([[0.0], time_[here]])
-            values = np.concatenate([[0.0], level_w])
-            found[which][u] = quantile_w(times, values, horizon_s, 0.99)
-    return found[0], found[1]
+    nth = np.arange(len(change)) - np.repeat(np.cumsum(counts) - counts, counts)
+    at = np.searchsorted(rows, row)[change] + nth
+    by_pair = np.argsort(at, kind="stable")
+    pair = at[by_pair]
+    squares = (share[pair] * whole_w[change[by_pair]]) ** 2
+    step = np.diff(squares, prepend=0.0)
+    starts = np.flatnonzero(np.diff(pair, prepend=-1))
+    step[starts] = squares[starts]
+    moves = step != 0
+    unit, when_s, step = units[pair][moves], time_s[change[by_pair]][moves], step[moves]
+    in_time = np.lexsort((when_s, unit))
+    unit, when_s, step = unit[in_time], when_s[in_time], step[in_time]
+    edges = np.searchsorted(unit, np.arange(n + 1))
+    found = np.zeros(n)
+    for u in np.unique(unit).tolist():
+        here = slice(edges[u], edges[u + 1])
+        values = np.append(0.0, np.sqrt(np.maximum(np.cumsum(step[here]), 0.0)))
+        found[u] = quantile_w(np.append(0.0, when_s[here]), values, record.horizon_s, 0.99)
+    return found
 
 
 def _shares_of_jobs(
