@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -224,8 +224,10 @@ def build_estimates(scenario: Scenario, workload: Workload) -> NDArray[np.float6
     return estimate_s
 
 
-def build_powering(scenario: Scenario, site: Site, workload: Workload) -> Powering | None:
+def build_powering(scenario: Scenario, site: Site, workload: Workload | None) -> Powering | None:
     """What draws power, what it may draw, and who decides; None if the scenario has no power.
+
+    The workload is asked for its calendar alone.
 
     Raises
     ------
@@ -245,9 +247,13 @@ def build_powering(scenario: Scenario, site: Site, workload: Workload) -> Poweri
         )
     policies = scenario.policies
     nodes = [node_type(pool.node) for pool in scenario.site.pools]
-    epoch = scenario.start or workload.epoch or DEFAULT_EPOCH
+    known = scenario.start or (workload.epoch if workload else None)
+    epoch = known or DEFAULT_EPOCH
     domains = Domains(site)
     model = power_model(scenario.power, domains, nodes, epoch, scenario.horizon_s)
+    if known is None and scenario.power.has_dates():
+        told = f"Second 0 is {epoch:%A, %d %B %Y}, 00:00, because the scenario gives no start."
+        model = replace(model, assumed=(told, *model.assumed))
     check_caps(model, domains, may_darken=policies.lighting.name != "all-on")
     return Powering(
         model=model,
@@ -255,6 +261,12 @@ def build_powering(scenario: Scenario, site: Site, workload: Workload) -> Poweri
         lighting=make_policy("lighting", policies.lighting.name, policies.lighting.options),
         admission=make_policy("admission", policies.admission.name, policies.admission.options),
     )
+
+
+def check_power(scenario: Scenario) -> None:
+    """Raise `InputError` if what the scenario says of power does not hold together."""
+    if scenario.power is not None:
+        build_powering(scenario, build_site(scenario), None)
 
 
 def build_reliability(

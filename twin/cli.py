@@ -196,6 +196,7 @@ def validate(
     """
     from dataclasses import asdict
 
+    from twin.build import check_power
     from twin.console import plural
     from twin.errors import Problem, ScenarioError
     from twin.run import load
@@ -207,7 +208,7 @@ def validate(
     for path in scenarios:
         try:
             if not is_sweep(path):
-                load(path, set_ or [])
+                check_power(load(path, set_ or []))
                 fine = "ok"
             elif set_:
                 raise InputError("is a sweep; --set is for scenarios")

@@ -267,7 +267,8 @@ def _caps(
             raise InputError(f"{where}.at: {change.at} lies before the start of the run, {epoch}")
         for each_s in _repeats(where, change, from_s, horizon_s):
             to_s = each_s + change.lasts_s if change.lasts_s is not None else inf
-            yield CapEvent(each_s, to_s, change.level, units, cap_w, change.why)
+            lost = change.feeds_lost or 0
+            yield CapEvent(each_s, to_s, change.level, units, cap_w, change.why, lost)
 
 
 def _cap_w(where: str, change: asked.CapChange, domain: DomainModel) -> Array:

@@ -124,7 +124,7 @@ class DomainModel:
     feed_w : (n_unit,) array
         Rating of one feed. [W]
     breaker_w : (n_unit,) array
-        Rating of the breakers of a unit, all in use. [W]
+        Rating of the breakers of a unit, of those feeds that it uses. [W]
     feeds : int
     nameplate_w : (n_unit,) array
         Sum of the nodes below at most, networks included, losses not. [W]
@@ -163,6 +163,8 @@ class CapEvent:
     cap_w : (n_unit,) array
         What each may draw meanwhile. [W]
     why : str
+    feeds_lost : int
+        Feeds of each unit that are out meanwhile.
     """
 
     from_s: float
@@ -171,6 +173,7 @@ class CapEvent:
     units: NDArray[np.int64]
     cap_w: Array
     why: str
+    feeds_lost: int = 0
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from simpy import Event
 
 from twin.facility.model import DomainModel, PowerModel, Trip
 from twin.failures.model import Incident
+from twin.kernel.caps import Caps
 from twin.kernel.clock import FAILURES, Clock
 from twin.kernel.incidents import BREAKER
 from twin.kernel.power_level import Level
@@ -41,9 +42,10 @@ class Breakers:
     """
 
     def __init__(
-        self, model: PowerModel, tree: PowerTree, clock: Clock, knock_out: KnockOut
+        self, model: PowerModel, tree: PowerTree, caps: Caps, clock: Clock, knock_out: KnockOut
     ) -> None:
         self._tree = tree
+        self._caps = caps
         self._clock = clock
         self._knock_out = knock_out
         self._watched: list[tuple[Level, DomainModel, Trip]] = [
@@ -61,7 +63,7 @@ class Breakers:
         for level, built, trip in self._watched:
             hot = {unit for name, unit in self._hot if name == level.level}
             for unit in sorted(level.over | hot):
-                self._follow(level, unit, float(built.breaker_w[unit]), trip, now_s)
+                self._follow(level, unit, self._caps.breaker_w(built, unit), trip, now_s)
 
     def _follow(self, level: Level, unit: int, rated_w: float, trip: Trip, now_s: float) -> None:
         key = level.level, unit

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from simpy import Event
 
-from twin.facility.model import CapEvent, PowerModel
+from twin.facility.model import CapEvent, DomainModel, PowerModel
 from twin.kernel.clock import CAPS, Clock
 from twin.kernel.power_tree import PowerTree
 
@@ -68,6 +68,15 @@ class Caps:
         for event in self._active[level]:
             caps_w[event.units] = np.minimum(caps_w[event.units], event.cap_w)
         return caps_w
+
+    def breaker_w(self, built: DomainModel, unit: int) -> float:
+        """Rating of the breakers of a unit, of the feeds that are not out. [W]"""
+        lost = max(
+            (event.feeds_lost for event in self._active[built.level] if unit in event.units),
+            default=0,
+        )
+        left_w = float(built.feed_w[unit]) * (built.feeds - lost)
+        return min(float(built.breaker_w[unit]), left_w)
 
     def is_warm(self, level: str) -> NDArray[np.bool_]:
         """(n_unit,) whether heat limits what a unit may draw."""

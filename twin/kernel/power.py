@@ -137,7 +137,7 @@ class Power:
             self._note_caps(at, 0.0)
         if any(built.trip is not None for built in model.domains):
             assert self.knock_out is not None  # what may be interrupted is built to be
-            self._breakers = Breakers(model, self.tree, clock, self.knock_out)
+            self._breakers = Breakers(model, self.tree, self.caps, clock, self.knock_out)
         if model.cooling.may_fail:
             assert self.knock_out is not None
             self._heat = Heat(
