@@ -80,7 +80,7 @@ def build(scenario: Scenario) -> Built:
         scheduler=make_policy("schedulers", policies.scheduler.name, policies.scheduler.options),
         placement=make_policy("placements", policies.placement.name, policies.placement.options),
         estimate_s=build_estimates(scenario, workload),
-        assumptions=(*assumptions(scenario, workload), *told),
+        assumptions=(*assumptions(scenario, workload, powering), *told),
         reliability=build_reliability(scenario, site, powering),
         powering=powering,
     )
@@ -313,11 +313,14 @@ def build_reliability(
     )
 
 
-NEVER_FAILS = (
-    "GPUs and nodes never fail.",
-    "A job runs at its nominal speed wherever it is: no network, no slow peers, no neighbours.",
-    "Starting a job takes no time, and nothing is preempted.",
+NEVER_FAILS = "GPUs and nodes never fail."
+ONLY_POWER_FAILS = "GPUs and nodes never fail of themselves: only breakers and heat switch them off."
+NOMINAL = "A job runs at its nominal speed wherever it is: no network, no slow peers, no neighbours."
+CAPPED = (
+    "A job runs at its nominal speed but for caps of power: no network, no slow peers, no "
+    "neighbours. Its GPUs run at one operating point."
 )
+NO_STARTUP = "Starting a job takes no time, and nothing is preempted."
 FAILS = (
     "Only what the failure classes name fails, and no part of a node that is out of service.",
     "A job runs at its nominal speed but for the slow parts and links that the scenario lets fail.",
@@ -328,7 +331,9 @@ NO_POWER = "Power, cooling and energy are not computed."
 NOT_MODELLED = ("CPU cores and host memory never run out.",)
 
 
-def assumptions(scenario: Scenario, workload: Workload) -> list[str]:
+def assumptions(
+    scenario: Scenario, workload: Workload, powering: Powering | None = None
+) -> list[str]:
     """What was taken for granted on the way from the user's input to the answer."""
     jobs: pd.DataFrame = workload.jobs
     found = list(workload.intake.notes)
@@ -344,6 +349,13 @@ def assumptions(scenario: Scenario, workload: Workload) -> list[str]:
     fails = scenario.failures is not None
     if fails and scenario.recovery.checkpoint is None:
         found.append("No job saves its work: an interruption costs all of it.")
-    if scenario.power is None:
+    if fails:
+        found += FAILS
+    else:
+        found.append(ONLY_POWER_FAILS if powering and powering.model.may_interrupt else NEVER_FAILS)
+        found.append(NOMINAL if powering is None else CAPPED)
+        if not scenario.recovery.startup_s:
+            found.append(NO_STARTUP)
+    if powering is None:
         found.append(NO_POWER)
-    return [*found, *(FAILS if fails else NEVER_FAILS), *NOT_MODELLED]
+    return [*found, *NOT_MODELLED]

@@ -342,10 +342,11 @@ def look_up(summary: dict[str, Any], key: str) -> Any:
 def failures(summary: dict[str, Any]) -> dict[str, Any] | None:
     """The section ``reliability`` of a summary; None if nothing could fail in that run.
 
-    A run with spares or start-up times alone has the section too, with nothing in it to tell.
+    A run with spares or start-up times alone has the section too, with nothing in it to tell, and
+    caps of power are told of elsewhere.
     """
     found = look_up(summary, "reliability")
     if not isinstance(found, dict) or "by_component" not in found:
         return None
     expected = any(size["expected_mtti_s"] is not None for size in found["by_size"])
-    return found if found["incidents"] or expected else None
+    return found if found["incidents"] > found.get("caps", 0) or expected else None

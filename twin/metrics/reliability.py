@@ -42,6 +42,7 @@ def reliability(
     repaired_s = (incidents["recovered_s"] - incidents["time_s"]).dropna().to_numpy()
     return {
         "incidents": len(incidents),
+        "caps": int((incidents["kind"] == "cap").sum()),
         "interruptions": int(started["interruptions"].sum()),
         **_shares(started, outcome.horizon_s),
         "availability": 1 - down_gpu_s / total_gpu_s if total_gpu_s else 1.0,
