@@ -322,3 +322,12 @@ def test_what_draws_nothing_is_metered_too():
     seen = run(ONE, jobs((0, 50, 2)), built, lighting=lights, horizon_s=100.0)
     assert seen.of("energy_j") == 0
     assert seen.tables.timeline["pue"].isna().all()
+
+
+def test_a_decision_knows_of_nodes_that_come_back_at_its_instant():
+    """Node 1 is back at 20, when a cap of 1100 W is followed: 700 W are left for node 0."""
+    built = model(TWO, cap(10.0, inf, 1100.0), nodes=[node(off_w=0.0)])
+    seen = run(TWO, jobs((0, 200, 2)), built, period="20 s",
+               reliability=failing(down(5.0, 1, 15.0)), horizon_s=100.0)  # fmt: skip
+    assert seen.power_w(20) == near(1100.0)
+    assert seen.of("violation_s") == near(10.0)

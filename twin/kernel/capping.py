@@ -35,12 +35,13 @@ class Capping:
     The meters are looked at at the next multiple of the policy's period after something changed,
     while a domain is above its alarm or some job is held back. Clocks have followed its delay
     later, for the jobs that run then: so no domain exceeds its cap for longer than period and
-    delay together, unless all jobs paused would still draw more.
+    delay together, unless all jobs paused would still draw more. A job that starts at the very
+    instant of a decision is for the next one.
 
     Parameters
     ----------
     settle : callable
-        Called with the time: all jobs draw what they draw then.
+        Called with the time: jobs and nodes draw what they draw then.
     repace : callable
         Called with a draw whose limit is another now; it is followed at once.
     follows_at_once : bool

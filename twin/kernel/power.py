@@ -129,7 +129,7 @@ class Power:
             self.tree,
             self.draws,
             clock,
-            self.jobs.settle,
+            self._catch_up,
             self._repace,
             follows_at_once=not self.may_fail,
         )
@@ -201,10 +201,8 @@ class Power:
 
         They are `twin.kernel.recorder.POWER_COLUMNS`.
         """
-        self.jobs.settle(now_s)
+        self._catch_up(now_s)
         fleet, queue = self._cluster.fleet, self._queue
-        if self._cluster.switched:
-            self._switch()
         self.tree.note(now_s)
         self._look_again()
         if not self.all_paused:
@@ -234,6 +232,12 @@ class Power:
             *(fleet.dark_gpus, busy_w, stranded_w, spare_w, throttled),
             *(dark[POWER_DARK], dark[HEAT_DARK], dark[DEMAND_DARK] - elsewhere, elsewhere),
         )
+
+    def _catch_up(self, now_s: float) -> None:
+        """Jobs and nodes draw what they draw now."""
+        self.jobs.settle(now_s)
+        if self._cluster.switched:
+            self._switch()
 
     def _switch(self) -> None:
         """Nodes of which all GPUs are out of service are off, others draw what they do."""
