@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 from powered_site import Cooling, Prices, cap, failing, hall, jobs, model, node, run, work
 
+from twin.build import build
 from twin.facility.model import CapEvent
 from twin.failures.model import Incident
 from twin.physics.conversion import Loss
 from twin.physics.cooling import CoolingCurve
 from twin.policies.base import LightingPolicy
 from twin.policies.power_view import DEMAND_DARK, LIT, POWER_DARK
+from twin.run import load
 from twin.site.layout import Pool, lay_out
 
 ONE, TWO = hall(1), hall(2)
@@ -331,3 +333,21 @@ def test_a_decision_knows_of_nodes_that_come_back_at_its_instant():
                reliability=failing(down(5.0, 1, 15.0)), horizon_s=100.0)  # fmt: skip
     assert seen.power_w(20) == near(1100.0)
     assert seen.of("violation_s") == near(10.0)
+
+
+def test_a_cap_that_comes_again(tmp_path):
+    """From 30 min on every hour for a quarter of one, up to a horizon of 150 min: three times.
+
+    The last begins as the run ends.
+    """
+    path = tmp_path / "again.yaml"
+    path.write_text(
+        "name: again\nhorizon: 150 min\n"
+        "site: {pools: [{name: a, node: {gpus: 8, gpu: h100-sxm}, nodes: 1}]}\n"
+        "workload: {jobs: [{submit: 0 s, run: 10 h, gpus: 8}]}\n"
+        "power: {caps: [{at: 30 min, every: 1 h, lasts: 15 min, cap: 6 kW}]}\n"
+    )
+    caps = build(load(path)).powering.model.caps
+    assert [(each.from_s, each.to_s) for each in caps] == [
+        (1800.0, 2700.0), (5400.0, 6300.0), (9000.0, 9900.0),
+    ]  # fmt: skip
