@@ -314,8 +314,10 @@ def build_reliability(
 
 
 NEVER_FAILS = "GPUs and nodes never fail."
-ONLY_POWER_FAILS = "GPUs and nodes never fail of themselves: only breakers and heat switch them off."
-NOMINAL = "A job runs at its nominal speed wherever it is: no network, no slow peers, no neighbours."
+ONLY_POWER_FAILS = "Nodes never fail of themselves: only breakers and heat switch them off."
+NOMINAL = (
+    "A job runs at its nominal speed wherever it is: no network, no slow peers, no neighbours."
+)
 CAPPED = (
     "A job runs at its nominal speed but for caps of power: no network, no slow peers, no "
     "neighbours. Its GPUs run at one operating point."
