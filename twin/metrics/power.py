@@ -98,7 +98,9 @@ def _levels(outcome: Outcome) -> dict[str, dict[str, Any]]:
             "mean_w": float(rows["mean_w"].mean()),
             "p99_w": float(rows["p99_w"].max()),
             "cap_w": float(cap_w[capped].min()) if capped.any() else None,
-            "oversubscription": float((rows["nameplate_w"].to_numpy() / cap_w)[capped].max())
+            "oversubscription": float(
+                (rows["nameplate_w"].to_numpy() / np.maximum(cap_w, 1e-9))[capped].max()
+            )
             if capped.any()
             else None,
             "headroom": float(1 - rows["peak_load"].max())
