@@ -124,6 +124,7 @@ def _pool(asked_pool: asked.Pool) -> Pool:
         rows_per_ups=asked_pool.rows_per_ups,
         spares=asked_pool.spares,
         spares_per=asked_pool.spares_per,
+        age_s=asked_pool.age_s,
     )
 
 

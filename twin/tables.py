@@ -323,6 +323,7 @@ HEADLINES: tuple[Headline, ...] = (
     Headline("power.pue", "PUE", "", "less"),
     Headline("power.powered_fraction", "powered fraction", "", "neither"),
     Headline("power.throttled_fraction", "throttled fraction", "", "less"),
+    Headline("power.swing_w", "swing within steps (P99)", "W", "less"),
     Headline("power.cap_violation_s", "time above the cap", "s", "less"),
     Headline("cost.usd", "cost of power", "USD", "less"),
     Headline("cost.kgco2", "carbon", "kg", "less"),

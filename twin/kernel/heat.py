@@ -69,6 +69,14 @@ class Heat:
         self._most_w = cooling.most_heat_w
         self.is_needed = False
 
+    def degc(self, now_s: float) -> list[float]:
+        """How warm each hall is. [degC]"""
+        tau_s = self._cooling.time_constant_s
+        return [
+            float(temperature_degc(now_s - hall.since_s, hall.degc, hall.steady_degc, tau_s))
+            for hall in self._halls
+        ]
+
     def capacity_changed(self, now_s: float) -> None:
         """Cooling is lost, or back: see whether it is enough whatever happens."""
         self.is_needed = any(

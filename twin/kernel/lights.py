@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import inf, nan
 
 import numpy as np
@@ -70,6 +71,7 @@ class Lights:
         self._due = not self.are_trivial
         self._built: dict[str, object] = {}
         self.caps: Caps
+        self.hall_degc: Callable[[float], list[float]]
 
     def begin(self) -> None:
         """Ask for the first time, before anything runs."""
@@ -212,7 +214,7 @@ class Lights:
             nodes = model.nodes
             usual = [self._usual(p) for p in range(len(nodes))]
             self._built = {
-                "age_s": np.zeros(site.n_nodes),
+                "age_s": np.array([each.age_s for each in site.pools])[pool],
                 "gpus": site.node_gpus,
                 "pool": pool,
                 "off_w": np.array([n.off_w for n in nodes])[pool],
@@ -248,7 +250,7 @@ class Lights:
             down=np.array(self._fleet.down_mask) != 0,
             idle_since_s=np.where(busy, nan, self._idle_since_s),
             lit_s=lit_s,
-            inlet_degc=np.full(site.n_nodes, model.cooling.supply_degc),
+            inlet_degc=np.array(self.hall_degc(now_s))[self._domains.unit_of("hall")],
             cap_level=[level for _, level, _, _ in caps],
             cap_unit=[unit for _, _, unit, _ in caps],
             cap_w=np.array([cap_w for *_, cap_w in caps]),

@@ -124,6 +124,7 @@ class Power:
         self.caps = Caps(model, self.tree, clock, self._setup.power.alarm, self._cap_changed)
         self.caps.on_heat = self._heat_changed
         self.lights.caps = self.caps
+        self.lights.hall_degc = self._hall_degc
         self.capping = Capping(
             self._setup.power,
             self.tree,
@@ -307,6 +308,12 @@ class Power:
             for incident in self._open.values():
                 self.incidents.hit(incident, draw.job.row)
         self.jobs.repace(draw, limit_w, now_s)
+
+    def _hall_degc(self, now_s: float) -> list[float]:
+        """How warm the air or water is that equipment in each hall takes in. [degC]"""
+        if self._heat is not None:
+            return self._heat.degc(now_s)
+        return [self.model.cooling.supply_degc] * self.tree.by_name["hall"].n
 
     def _note_caps(self, at: int, now_s: float) -> None:
         for unit, cap_w in enumerate(self.tree.levels[at].cap_w):

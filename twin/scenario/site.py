@@ -16,6 +16,7 @@ from twin.scenario.quantities import (
     GpusPerNode,
     Name,
     PositiveWatts,
+    Seconds,
     WholeNumber,
 )
 from twin.scenario.section import Section, fault
@@ -72,6 +73,9 @@ class Pool(Section):
     spares: WholeNumber = Field(default=0, description="nodes held back as hot spares")
     spares_per: Literal["pool", "row", "rack"] = Field(
         default="pool", description="held back in the pool, or in each row or rack"
+    )
+    age_s: Seconds = Field(
+        default=0.0, description="age of its nodes at the start, for policies that heed it"
     )
     scale_up_domain: Literal["node", "rack"] | None = Field(
         default=None,

@@ -17,7 +17,7 @@ class Pool:
 
     ``domain_nodes`` is the number of nodes that share one scale-up (NVLink) fabric: 1 where the
     fabric ends at the node, 18 in an NVL72 rack of 4-GPU trays. ``spares`` nodes are held back in
-    each unit of the level ``spares_per``.
+    each unit of the level ``spares_per``. ``age_s`` is the age of its nodes at the start. [s]
     """
 
     name: str
@@ -34,6 +34,7 @@ class Pool:
     rows_per_ups: int = 1
     spares: int = 0
     spares_per: str = "pool"
+    age_s: float = 0.0
 
     @property
     def gpus(self) -> int:

@@ -1,0 +1,69 @@
+"""Power from YAML to results: what a key of a scenario changes."""
+
+import pytest
+
+from twin import load, run
+from twin.errors import InputError
+
+SCENARIO = """
+name: two-ages
+horizon: 1 h
+site:
+  pools:
+    - {name: young, node: dgx-h100, nodes: 8, age: 100 d}
+    - {name: old, node: dgx-h100, nodes: 8, age: 900 d}
+workload:
+  jobs: [{name: work, gpus: 8, run: 2 h, count: 16}]
+power:
+  levels: {site: {rating: 150 kW}}
+policies:
+  lighting: {dark: {order: oldest}}
+  power: uncapped
+"""
+
+
+def of(text, tmp_path, *overrides):
+    path = tmp_path / "scenario.yaml"
+    path.write_text(text)
+    return run(load(path, overrides), tmp_path, report=False)
+
+
+def test_the_oldest_nodes_are_dark_first(tmp_path):
+    results = of(SCENARIO, tmp_path)
+    rows = results.power
+    dark = rows[rows["level"] == "rack"].set_index("unit")["dark_gpu_s"] / 3600
+    # Racks 0 and 1 are the young pool's, 2 and 3 the old one's: 4 nodes of 8 GPUs each.
+    assert dark[[0, 1]].sum() == 0
+    assert dark[[2, 3]].sum() >= 8
+    reasons = results.summary["power"]["dark_gpu_s"]
+    assert reasons["power"] / 3600 == pytest.approx(dark[[2, 3]].sum())
+    assert reasons["demand"] == reasons["heat"] == reasons["stranded"] == 0
+
+
+def test_a_cap_below_rest_is_refused_with_the_remedy(tmp_path):
+    dark = ["policies.lighting=all-on"]
+    with pytest.raises(InputError, match=r"may draw 20 kW, but draws .* at rest.*nameplate"):
+        of(SCENARIO.replace("150 kW", "20 kW"), tmp_path, *dark)
+
+
+def test_children_that_draw_more_at_rest_than_their_parent_may_are_refused(tmp_path):
+    text = SCENARIO.replace(
+        "{site: {rating: 150 kW}}", "{rack: {rating: 40 kW}, row: {rating: 5 kW}}"
+    )
+    with pytest.raises(InputError, match=r"power\.levels\.row: row 0 may draw 5 kW"):
+        of(text, tmp_path, "policies.lighting=all-on")
+
+
+def test_a_node_of_unknown_gpus_has_no_power(tmp_path):
+    text = SCENARIO.replace("node: dgx-h100, nodes: 8, age: 100 d", "node: {gpus: 8}, nodes: 8")
+    with pytest.raises(InputError, match=r"site\.pools\[0\]\.node.*\{gpus: 8, gpu: h100-sxm\}"):
+        of(text, tmp_path)
+
+
+def test_energy_of_jobs_without_power_is_not_known(tmp_path):
+    without = SCENARIO.split("power:\n")[0]
+    results = of(without, tmp_path)
+    assert results.jobs["energy_j"].isna().all()
+    assert results.power is None
+    assert "power" not in results.summary
+    assert "energy" not in results.summary["ledgers"]
