@@ -67,3 +67,33 @@ def test_energy_of_jobs_without_power_is_not_known(tmp_path):
     assert results.power is None
     assert "power" not in results.summary
     assert "energy" not in results.summary["ledgers"]
+
+
+FAILING = """
+name: dark-and-frail
+horizon: 60 d
+site:
+  pools: [{name: main, node: dgx-h100, nodes: 40}]
+workload:
+  jobs: [{name: work, gpus: 8, run: 90 d, count: 40}]
+power:
+  levels: {site: {rating: 250 kW}}
+failures:
+  classes:
+    gpu: {of: gpu, life: {exponential: {mean: 40 d}}, repair: {exponential: {mean: 1 d}}}
+recovery: {checkpoint: {write: 10 s}}
+policies:
+  lighting: nameplate
+  power: uncapped
+"""
+
+
+def test_what_is_dark_does_not_fail(tmp_path):
+    results = of(FAILING, tmp_path)
+    seen = results.summary["power"]
+    dark = seen["dark_gpu_s"]["power"] / (320 * 60 * 86400)
+    assert 0.3 < dark < 0.7
+    # 320 GPUs that failed every 40 days for 60 would meet 480 faults; only those that are lit do.
+    lit = 1 - dark - seen["dark_gpu_s"]["failure"] / (320 * 60 * 86400)
+    faults = results.summary["reliability"]["incidents"]
+    assert faults == pytest.approx(480 * lit, rel=0.25)

@@ -168,6 +168,8 @@ class Faults:
 
     def _is_off(self, cls: FaultClass, node: int, part: int) -> bool:
         """Whether a part of a node is out of service; one that jobs have yet to leave is not."""
+        if node in self._fleet.dark_nodes:
+            return True
         if not self._fleet.down_mask[node]:
             return False
         off = self._fleet.down_mask[node] & ~self._fleet.leaving.get(node, 0)
@@ -479,16 +481,22 @@ class Faults:
         return bool(faults_s) and self._retirement.retires(faults_s, now_s)
 
     def _back_in_service(self, nodes: Sequence[tuple[int, int]], incident: int) -> None:
-        before_s = self.stream.next_s()
-        for node, mask in self.outages.end(incident, nodes):
+        back = self.outages.end(incident, nodes)
+        for node, mask in back:
             self._fleet.mend(node, mask)
             self._spares.refill(node)
+        self.live_anew(node for node, _ in back)
+        self._cluster.nodes_changed(node for node, _ in nodes)
+        self._recovery.nodes_came = True
+
+    def live_anew(self, nodes: Iterable[int]) -> None:
+        """Parts that would have failed while these nodes were off begin another life."""
+        before_s = self.stream.next_s()
+        for node in nodes:
             for index, part, turn in self._asleep.pop(node, ()):
                 self.stream.renew(index, part, turn, self._clock._now)
         if self.stream.next_s() < before_s:
             self._plan()
-        self._cluster.nodes_changed(node for node, _ in nodes)
-        self._recovery.nodes_came = True
 
     # -- what is planned
 

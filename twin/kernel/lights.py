@@ -25,6 +25,10 @@ from twin.site.domains import LEVELS, Domains
 Array = NDArray[np.float64]
 
 
+def _nothing(nodes: list[int]) -> None:
+    """Nobody wants to know."""
+
+
 class Lights:
     """Asks the lighting policy, and switches nodes.
 
@@ -35,6 +39,9 @@ class Lights:
     ----------
     are_trivial : bool
         Whether nothing ever goes dark.
+    caps, hall_degc, on_lit
+        The caps; how warm each hall is at a time [degC]; called with nodes that are in service
+        again. Set by whoever makes them.
     dark_gpus : list of int
         GPUs by reason: indices are the answers of a lighting policy.
     """
@@ -72,6 +79,7 @@ class Lights:
         self._built: dict[str, object] = {}
         self.caps: Caps
         self.hall_degc: Callable[[float], list[float]]
+        self.on_lit: Callable[[list[int]], None] = _nothing
 
     def begin(self) -> None:
         """Ask for the first time, before anything runs."""
@@ -189,6 +197,7 @@ class Lights:
         self._tree.set_state(node, power_tree.LIT)
         self._lit_since_s[node] = self._idle_since_s[node] = now_s
         self._cluster.nodes_changed([node])
+        self.on_lit([node])
 
     def failed(self, node: int) -> None:
         """A dark node failed: it is dark no longer, but down."""

@@ -130,7 +130,9 @@ class Simulation:
         if hazards is not None:
             hazards.begin(until_s)
         if power is not None:
-            power.knock_out = hazards.faults.knock_out if hazards is not None else None
+            if hazards is not None:
+                power.knock_out = hazards.faults.knock_out
+                power.lights.on_lit = hazards.faults.live_anew
             power.begin()
         clock.process(self._arrivals(advance))
         self._note(0.0)
