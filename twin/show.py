@@ -1,4 +1,4 @@
-"""A site as text: halls, power tree, network, bill of materials, and what is to fail."""
+"""A site as text: halls, power, network, bill of materials, and what is to fail."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from twin.build import build_site, build_workload, node_type
 from twin.catalog import parts
 from twin.console import columns, plural
 from twin.errors import DomainError
+from twin.show_power import power_sections
 from twin.site.layout import Site
 from twin.site.topology import FatTree, fat_tree
 from twin.units import format_duration, format_si
@@ -42,9 +43,10 @@ def show(scenario: Scenario) -> str:
     site = build_site(scenario)
     bought = [_bought(pool) for pool in scenario.site.pools]
     listed = "not known for a list of nodes"
+    power = list(power_sections(scenario, site))
     sections = [
         ("Site", draw(site_tree(site))),
-        ("Power, at nameplate", draw(power_tree(site, bought))),
+        *(power or [("Power, at nameplate", draw(power_tree(site, bought)))]),
         ("Network of the compute fabric", draw(network_tree(site, bought)) if bought else listed),
         ("Bill of materials", bill(bought) if bought else listed),
     ]

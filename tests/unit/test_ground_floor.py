@@ -38,6 +38,7 @@ FLOORS = [
     "report",
     "build",
     "console",
+    "show_power",
     "show",
     "listing",
     "run",

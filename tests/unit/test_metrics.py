@@ -8,7 +8,7 @@ import pytest
 
 from twin.errors import InvariantError
 from twin.kernel.ledger import gpu_time, job_shares
-from twin.kernel.recorder import COMPLETED, HAZARD_COLUMNS, LOG_COLUMNS, Record
+from twin.kernel.recorder import COMPLETED, HAZARD_COLUMNS, LOG_COLUMNS, POWER_COLUMNS, Record
 from twin.metrics.jobs import bounded_slowdown, makespan_s, quantiles, utilisation
 from twin.run import load, run
 
@@ -224,7 +224,7 @@ def test_slowdown_is_bounded_at_ten_seconds_and_never_below_one(work_s, slowdown
 
 def record(*, end_s=10.0, busy=2.0, idle=6.0):
     """One job of two GPUs on eight, from 0 to 10 s, with the counters of the hall as given."""
-    log = dict.fromkeys((*LOG_COLUMNS, *HAZARD_COLUMNS), np.zeros(1))
+    log = dict.fromkeys((*LOG_COLUMNS, *POWER_COLUMNS, *HAZARD_COLUMNS), np.zeros(1))
     log |= {"busy_gpus": np.array([busy]), "idle_gpus": np.array([idle])}
     return Record(
         horizon_s=10.0,

@@ -27,7 +27,7 @@ from twin.tables import JOB_KINDS
 Array = NDArray[np.float64]
 
 # What converts power at each level unless the scenario says otherwise.
-_LOSSES = {
+LOSSES = {
     "node": "none",
     "rack": "busbar-48v",
     "row": "pdu",
@@ -214,7 +214,7 @@ def _level(power: asked.Power, level: asked.PowerLevel, nameplate_w: Array) -> D
     if given.oversubscription is not None:
         feed_w = nameplate_w / given.oversubscription / in_use / given.derating
     rated_w = feed_w * in_use * given.derating
-    loss = facilities.converter(given.losses or _LOSSES[level])
+    loss = facilities.converter(given.losses or LOSSES[level])
     per_feed_w = np.where(np.isfinite(rated_w), rated_w, nameplate_w) / given.feeds
     losses = [loss.scaled(float(each)) for each in per_feed_w]
     trip = given.breaker
