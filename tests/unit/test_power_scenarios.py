@@ -97,3 +97,19 @@ def test_what_is_dark_does_not_fail(tmp_path):
     lit = 1 - dark - seen["dark_gpu_s"]["failure"] / (320 * 60 * 86400)
     faults = results.summary["reliability"]["incidents"]
     assert faults == pytest.approx(480 * lit, rel=0.25)
+
+
+@pytest.mark.parametrize("scheduler", ["fifo", "easy-backfill"])
+def test_power_without_a_cap_changes_no_start(tmp_path, scheduler):
+    text = """
+name: same-starts
+horizon: drained
+site: {pools: [{name: main, node: dgx-h100, nodes: 12}]}
+workload: {synthetic: {jobs: 600, load: 1.2}}
+"""
+    asked = [f"policies.scheduler={scheduler}"]
+    without = of(text, tmp_path, *asked).jobs
+    with_power = of(text + "power: {levels: {site: {rating: 1 MW}}}\n", tmp_path, *asked).jobs
+    assert (without["start_s"] == with_power["start_s"]).all()
+    assert (without["wait_s"] > 0).mean() > 0.2
+    assert (with_power["energy_j"] > 0).all()
