@@ -234,8 +234,9 @@ def validate(
 def show(scenario: Scenario, set_: Set = None, plugin: Plugin = None) -> None:
     """Draw the site of a scenario: halls, power tree, network and bill of materials, as text.
 
-    Example:
+    Examples:
       twin show scenarios/first.yaml --set site.pools.0.nodes=1000
+      twin show scenarios/power/feed-20mw.yaml
     """
     from twin.run import load
     from twin.show import show as show_site
@@ -388,6 +389,9 @@ def catalog(
       twin catalog
       twin catalog gpus h100-sxm
       twin catalog failures llama3-h100
+      twin catalog cooling
+      twin catalog curves h100-sxm
+      twin catalog power polca
     """
     from twin.listing import listing
 

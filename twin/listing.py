@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from inspect import getdoc
 
-from twin.catalog import failures, parts
+import numpy as np
+
+from twin.catalog import climates, facilities, failures, grids, parts, power
+from twin.catalog.figures import Basis, Figure, Part
 from twin.errors import CatalogError, did_you_mean
 from twin.registry import POLICY_KINDS, READERS, Registry
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of entry: the names there are, and of each its title and all that is known."""
+
+    names: Callable[[], list[str]]
+    title: Callable[[str], str]
+    whole: Callable[[str], str]
 
 
 def listing(kind: str | None = None, name: str | None = None) -> str:
@@ -18,30 +31,49 @@ def listing(kind: str | None = None, name: str | None = None) -> str:
     CatalogError
         If the kind or the name is unknown.
     """
-    kinds = [*parts.PARTS, "failures", *POLICY_KINDS, "traces"]
     if kind is None:
-        rows = [(k, ", ".join(_names(k))) for k in kinds]
+        rows = [(name, ", ".join(each.names())) for name, each in KINDS.items()]
         return _table(rows, limit=100)
-    if kind not in kinds:
-        raise CatalogError(f"unknown kind {kind!r}; {did_you_mean(kind, kinds)}")
+    if kind not in KINDS:
+        raise CatalogError(f"unknown kind {kind!r}; {did_you_mean(kind, KINDS)}")
+    known = KINDS[kind]
     if name is None:
-        return _table([(n, _title(kind, n)) for n in _names(kind)])
-    if kind in parts.PARTS:
+        return _table([(each, known.title(each)) for each in known.names()])
+    return known.whole(name)
+
+
+# -- parts with figures
+
+
+def _part(title: str, figures: Sequence[Figure], *notes: str) -> str:
+    rows = [(f.key, f.text, _rests(f.basis)) for f in figures]
+    return _paragraphs(title, _table(rows) if rows else "", *notes)
+
+
+def _rests(basis: Basis) -> str:
+    """What a figure rests on."""
+    return f"{basis.kind}, {basis.status}: {', '.join(basis.sources)}"
+
+
+def _of_parts(kind: str) -> Kind:
+    def whole(name: str) -> str:
         part = parts.part(kind, name)
-        figures = [
-            (f.key, f.text, f"{f.basis.kind}, {f.basis.status}: {', '.join(f.basis.sources)}")
-            for f in parts.figures(kind, name)
-        ]
-        notes = [getattr(part, "notes", "")]
-        return "\n\n".join([_title(kind, name), _table(figures), *filter(None, notes)])
-    if kind == "failures":
-        return _failure_set(name)
-    entry = _registry(kind).get(name)
-    return f"{name}\n\n{getdoc(entry) or ''}"
+        return _part(part.title, parts.figures(kind, name), part.notes)
+
+    return Kind(lambda: parts.names(kind), lambda name: parts.part(kind, name).title, whole)
 
 
-def _registry(kind: str) -> Registry[object]:
-    return READERS if kind == "traces" else POLICY_KINDS[kind]  # type: ignore[return-value]
+def _of_entries(
+    names: Callable[[], list[str]], entry: Callable[[str], tuple[Part, tuple[Figure, ...]]]
+) -> Kind:
+    def whole(name: str) -> str:
+        part, figures = entry(name)
+        return _part(part.title, figures, part.notes)
+
+    return Kind(names, lambda name: entry(name)[0].title, whole)
+
+
+# -- failures
 
 
 def _failure_set(name: str) -> str:
@@ -51,9 +83,8 @@ def _failure_set(name: str) -> str:
     for of, keys in entry.classes.items():
         for at, (key, value) in enumerate(keys.items()):
             basis = entry.bases[of].get(key)
-            rests = f"{basis.kind}, {basis.status}: {', '.join(basis.sources)}" if basis else ""
-            rows.append(("" if at else of, key, rests, _flow(value)))
-    return "\n\n".join([entry.title, _table(rows), *filter(None, [entry.notes])])
+            rows.append(("" if at else of, key, _rests(basis) if basis else "", _flow(value)))
+    return _paragraphs(entry.title, _table(rows), entry.notes)
 
 
 def _flow(value: object) -> str:
@@ -65,18 +96,95 @@ def _flow(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _names(kind: str) -> list[str]:
-    if kind == "failures":
-        return failures.names()
-    return parts.names(kind) if kind in parts.PARTS else _registry(kind).names()
+# -- power and what lies around it
 
 
-def _title(kind: str, name: str) -> str:
-    if kind == "failures":
-        return failures.failure_set(name).title
-    if kind in parts.PARTS:
-        return str(getattr(parts.part(kind, name), "title", ""))
-    return (getdoc(_registry(kind).get(name)) or "").split("\n")[0]
+def _profile(name: str) -> str:
+    """The phases of a kind of work: what they use, and what they rest on."""
+    work = power.work(name)
+    rows: list[tuple[str, ...]] = [
+        ("phase", "share", "compute", "memory", "communication", "clocked")
+    ]
+    for phase in work.profile.phases:
+        used = (phase.share, phase.compute, phase.memory, phase.communication, phase.clocked)
+        rows.append((phase.name, *(f"{share:g}" for share in used)))
+    together = "change phase together" if work.profile.synchronous else "change phase on their own"
+    basis = _rests(work.basis) + (f" ({work.basis.place})" if work.basis.place else "")
+    return _paragraphs(work.title, _table(rows), f"GPUs of a job {together}.", basis, work.notes)
+
+
+def _curve(gpu: str) -> str:
+    """How the power of a GPU follows its clock, and what of that was taken for granted."""
+    curve, figures = power.curve(gpu)
+    assumed = "\n".join(f"- {each}" for each in power.assumptions(gpu))
+    return _part(curve.title, figures, curve.notes, assumed)
+
+
+def _cooling(name: str) -> str:
+    """The way of a hall's heat, and its figures."""
+    part, figures = facilities.figures("cooling", name)
+    kind = facilities.cooling_type(name)
+    free = "" if kind.loop.economiser else ", chillers always on"
+    way = f"Heat goes to a {kind.loop.sink} sink{free}."
+    rest = getattr(part, "rest", "")
+    if rest:
+        way += f" What does not go that way goes as with {rest}."
+    if facilities.has_cdus(name):
+        way += " Cooling distribution units stand by the racks."
+    return _part(part.title, figures, way, part.notes)
+
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def _climate(name: str) -> str:
+    """Typical weather of a place by month."""
+    climate = climates.climate(name)
+    hours = np.datetime64("2025-01-01T00", "h") + np.arange(climates.HOURS_OF_A_YEAR)
+    month = hours.astype("datetime64[M]").astype(int) % 12
+    dry_degc, wet_degc = climate.hours()
+    rows = [("degC", *(f"{of}, {stat}" for of in ("dry", "wet") for stat in ("mean", "most")))]
+    for at, label in enumerate(_MONTHS):
+        here = month == at
+        cells = (dry_degc[here].mean(), dry_degc[here].max(), wet_degc[here].mean())
+        rows.append((label, *(f"{each:.1f}" for each in (*cells, wet_degc[here].max()))))
+    text = "Of the means of typical hours: single hours are hotter and colder."
+    return _paragraphs(climate.title, _table(rows), text, _rests(climate.basis), climate.notes)
+
+
+# -- policies and readers
+
+
+def _of_registry(registry: Registry[object]) -> Kind:
+    def title(name: str) -> str:
+        return (getdoc(registry.get(name)) or "").split("\n")[0]
+
+    def whole(name: str) -> str:
+        return _paragraphs(name, getdoc(registry.get(name)) or "")
+
+    return Kind(registry.names, title, whole)
+
+
+KINDS: dict[str, Kind] = {
+    **{kind: _of_parts(kind) for kind in parts.PARTS},
+    "failures": Kind(failures.names, lambda name: failures.failure_set(name).title, _failure_set),
+    "profiles": Kind(power.profile_names, lambda name: power.work(name).title, _profile),
+    "curves": Kind(lambda: parts.names("gpus"), lambda name: power.curve(name)[0].title, _curve),
+    "converters": _of_entries(
+        facilities.converter_names, lambda name: facilities.figures("converter", name)
+    ),
+    "cooling": Kind(
+        facilities.cooling_names, lambda n: facilities.figures("cooling", n)[0].title, _cooling
+    ),
+    "climates": Kind(climates.climate_names, lambda name: climates.climate(name).title, _climate),
+    "grids": _of_entries(grids.names, grids.figures),
+    **{kind: _of_registry(registry) for kind, registry in POLICY_KINDS.items()},  # type: ignore[arg-type]
+    "traces": _of_registry(READERS),  # type: ignore[arg-type]
+}  # in the order of the listing
+
+
+def _paragraphs(*texts: str) -> str:
+    return "\n\n".join(filter(None, texts))
 
 
 def _table(rows: Iterable[tuple[str, ...]], limit: int | None = None) -> str:
