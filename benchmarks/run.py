@@ -178,6 +178,23 @@ def failures() -> None:
     table("Failures: twin, and as many bare SimPy timeouts", header, rows)
 
 
+def power() -> None:
+    """Power with and without caps against none, a cap that moves, and decisions."""
+    from power import SIZES, decision_rows, large_row, philly_rows
+
+    if TRACE.exists():
+        header = ("run", "cap", "peak, MW", "throttled", "kernel, s", "ratio", "to results, s")
+        title = "Whole Philly trace with power, s of CPU, against the same run without it"
+        table(title, (*header, "ratio"), philly_rows())
+    else:
+        print("power: whole Philly needs ../shared/data/sia/philly.csv.gz; left out")
+    sized = ("run", "GPUs", "events", "wall, s", "CPU, s", "decisions", "ms each", "longest")
+    row = large_row(ROOT / "benchmarks" / "power-100k.yaml")
+    table("A cap that changes every minute, from the scenario to its results", sized, [row])
+    by_jobs = ("policy", *(f"{size:,} jobs" for size in SIZES))
+    table("A decision, ms of wall, by jobs that run", by_jobs, decision_rows())
+
+
 _HEADER = ("jobs", "GPUs", "scheduler", "waited", "wall, s", "CPU, s", "us a job", "peak, GB")
 
 
@@ -256,6 +273,7 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "million": million,
     "growth": growth,
     "failures": failures,
+    "power": power,
 }
 
 if __name__ == "__main__":
