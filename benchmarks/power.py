@@ -20,7 +20,7 @@ from twin.scenario.schema import Scenario
 
 ROOT = Path(__file__).resolve().parents[1]
 _NODE = "site.pools[gpus].node=dgx-h100"
-# At its peak the site draws 1.07 MW. Where the cap binds every decision is counted in: once will do.
+# At its peak the site draws 1.07 MW. Where the cap binds decisions take most of it: once will do.
 CAPS = ("none", "1.2 MW", "1.0 MW")
 SIZES = (100, 1_000, 5_000)
 
@@ -123,10 +123,11 @@ def large_row(path: Path) -> tuple[str, ...]:
         wall, cpu = time.perf_counter(), time.process_time()
         results = run(load(path), out, report=False)
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        summary = results.summary
     return (
         path.stem,
-        f"{results.summary['site']['gpus']:,}",
-        f"{results.summary['engine']['events']:,}",
+        f"{summary['site']['gpus']:,}",
+        f"{summary['engine']['events']:,}",
         f"{wall:.1f}",
         f"{cpu:.1f}",
         f"{len(taken):,}",

@@ -80,14 +80,14 @@ class Capping:
 
     def look(self, now_s: float) -> None:
         """Something has changed: plan a decision if one may be needed."""
+        tree, throttled = self._tree, self._draws.throttled
+        if not throttled and not tree.may_be_over():
+            return  # most often
         if self._pending or self._policy.alarm == inf:
             return
         if not self._caps_changed and self._changes == self._seen:
             return  # only what the last decision did
-        tree = self._tree
-        if not self._draws.throttled:
-            if not tree.may_be_over():
-                return
+        if not throttled:
             tree.settle(now_s)
             if not any(level.over for level in tree.levels):
                 return

@@ -253,18 +253,20 @@ class Draws:
     def end(self, draw: Draw, now_s: float) -> None:
         """It runs no longer."""
         self.changes += 1
-        power_w, idle_w = draw.power_w, draw.curves.idle_w
+        row, power_w, idle_w = draw.job.row, draw.power_w, draw.curves.idle_w
         self.busy_w -= power_w * draw.gpus
         if power_w != idle_w:
             add = self._tree.add
             for node, gpus in draw.places:
                 add(node, (idle_w - power_w) * gpus)
-        self.log.extend((now_s, draw.job.row, 0, 0.0, 0.0, 0.0, 0.0))
+        self.log.extend((now_s, row, 0, 0.0, 0.0, 0.0, 0.0))
         draw.places = []
         draw.gpus = 0
-        del self.by_row[draw.job.row]
-        self.quiet.pop(draw.job.row, None)
-        self._let_go(draw)
+        del self.by_row[row]
+        if self.quiet:
+            self.quiet.pop(row, None)
+        if self.throttled:
+            self._let_go(draw)
         if not self.by_row:
             self.busy_w = 0.0
 

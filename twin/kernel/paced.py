@@ -110,6 +110,7 @@ class Paced:
 
     def _finish(self, draw: Draw, now_s: float) -> None:
         job = draw.job
+        draw.event = None  # else both would wait for the collector of cycles
         self._settle(draw, now_s)
         if job.surplus_gpus:
             held_s = now_s - job.start_s

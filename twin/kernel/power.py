@@ -202,11 +202,14 @@ class Power:
 
         They are `twin.kernel.recorder.POWER_COLUMNS`.
         """
-        self._catch_up(now_s)
-        fleet, queue = self._cluster.fleet, self._queue
+        cluster, draws = self._cluster, self.draws
+        fleet, queue = cluster.fleet, self._queue
+        if self.may_fail or cluster.switched:
+            self._catch_up(now_s)
         self.tree.note(now_s)
-        self._look_again()
-        if not self.all_paused:
+        if cluster.refuses is not None:
+            self._look_again()
+        if len(draws.paused) != len(draws.by_row):
             self._worked_s = now_s
         if self._breakers is not None:
             self._breakers.look(now_s)
@@ -219,7 +222,7 @@ class Power:
                 self._idle_w[pool] * self._pool_gpus[pool]
                 for pool in map(fleet.node_pool.__getitem__, fleet.spare_nodes)
             )
-        busy_w, throttled = self.draws.busy_w, self.draws.throttled_gpus
+        busy_w, throttled = draws.busy_w, draws.throttled_gpus
         if not fleet.dark_gpus:
             return 0, busy_w, stranded_w, spare_w, throttled, 0, 0, 0, 0
         elsewhere = 0

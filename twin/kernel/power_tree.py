@@ -63,8 +63,11 @@ class PowerTree:
         self.nameplate_w = {built.level: built.nameplate_w for built in model.domains}
         self._hall, self._top = self.by_name["hall"], self.by_name["site"]
         self._idle_gpu_w = [node.gpus * node.gpu_idle_w for node in model.nodes]
-        self.gpu_w: Array = np.array(self._idle_gpu_w)[site.node_pool]
-        self.state: NDArray[np.int8] = np.full(site.n_nodes, LIT, np.int8)
+        # Numbers one by one are quicker from typed arrays; numpy sees the same memory.
+        self._gpu_w = array("d", np.array(self._idle_gpu_w)[site.node_pool].tolist())
+        self.gpu_w: Array = np.frombuffer(self._gpu_w)
+        self._state = array("b", [LIT]) * site.n_nodes
+        self.state: NDArray[np.int8] = np.frombuffer(self._state, np.int8)
         # Polynomials of nodes by pool: of the load in the GPUs' power, of the input in the load.
         self._poly = [
             (
@@ -87,7 +90,7 @@ class PowerTree:
         self._totals = [0.0] * 4
         self.curves: list[CoolingCurve] = []
         self._dirty: set[int] = set()
-        self._buffer = array("d")  # time, node, GPU power, state of each change
+        self._buffer: list[float] = []  # time, node, GPU power, state of each change
         self._rise_w = self._fall_w = 0.0
         self._flattest = 0.0
         self.switches = 0
@@ -103,23 +106,23 @@ class PowerTree:
 
     def add(self, node: int, gpu_w: float) -> None:
         """The GPUs of a node draw so much more."""
-        self.gpu_w[node] += gpu_w
+        self._gpu_w[node] += gpu_w
         self._dirty.add(node)
         if gpu_w > 0:
             self._rise_w += gpu_w
-        elif self.state[node] == LIT:
+        elif self._state[node] == LIT:
             self._fall_w -= gpu_w
 
     def set_all(self, gpu_w: Array) -> None:
         """The GPUs of all nodes draw this from now on."""
-        self.gpu_w = gpu_w
+        self.gpu_w[:] = gpu_w
         self._dirty.update(range(len(gpu_w)))
         self._rise_w = inf
 
     def set_state(self, node: int, state: int) -> None:
         """A node is lit, off or waking from now on."""
-        if self.state[node] != state:
-            self.state[node] = state
+        if self._state[node] != state:
+            self._state[node] = state
             self.switches += 1
             self._dirty.add(node)
             self._rise_w = inf
@@ -133,11 +136,11 @@ class PowerTree:
             self._flush()
             self.sum_up(now_s)
             return
-        gpu_w, state = self.gpu_w, self.state
+        gpu_w, state, buffer = self._gpu_w, self._state, self._buffer
         for node in dirty:
-            self._buffer.extend((now_s, node, gpu_w[node], state[node]))
+            buffer += (now_s, node, gpu_w[node], state[node])
         dirty.clear()
-        if len(self._buffer) > 4 * _MANY:
+        if len(buffer) > 4 * _MANY:
             self._flush()
 
     def settle(self, now_s: float) -> None:
@@ -152,7 +155,10 @@ class PowerTree:
         most_w = rise_w * top.steepest - self._fall_w * self._flattest
         if most_w > top.slack_w or top.over:
             return True
-        return any(rise_w * level.steepest > level.slack_w or level.over for level in self._capped)
+        for level in self._capped:  # noqa: SIM110 # asked at every instant, any() is slower
+            if rise_w * level.steepest > level.slack_w or level.over:
+                return True
+        return False
 
     def set_caps(self, name: str, cap_w: Array, alarm: float, now_s: float) -> None:
         """What units of a level may draw from now on, and what share of it calls for attention."""
@@ -239,14 +245,14 @@ class PowerTree:
     # -- sums
 
     def _flush(self) -> None:
-        rows = np.frombuffer(self._buffer, float).reshape(-1, 4)
-        if len(rows) > _FEW:
-            self._replay(rows)
+        buffer = self._buffer
+        if len(buffer) > 4 * _FEW:
+            self._replay(np.array(buffer).reshape(-1, 4))
         else:
-            for time_s, node, gpu_w, state in rows.tolist():
+            for at in range(0, len(buffer), 4):
+                time_s, node, gpu_w, state = buffer[at : at + 4]
                 self._step(time_s, int(node), gpu_w, int(state))
-        del rows
-        self._buffer = array("d")
+        buffer.clear()
         self._settled()
 
     def _settled(self) -> None:
