@@ -22,8 +22,9 @@ from twin.cli import app
 
 # The same examples in every clone: what passes here passes there. `HYPOTHESIS=search` looks for new
 # ones, as often as one likes.
-settings.register_profile("repeatable", derandomize=True)
-settings.register_profile("search")
+# No deadline: how long an example takes is the machine's mood, and no test of ours.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.register_profile("search", deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS", "repeatable"))
 
 ROOT = Path(__file__).resolve().parents[1]
