@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,10 @@ def hall(
     rack, site = ids // per_rack, np.zeros(nodes, np.int32)
     row = rack // 2
     busy = np.array(more.get("busy", np.zeros(nodes, bool)))
+    units = {
+        **{"node": ids, "scale-up": ids, "leaf": rack, "rack": rack, "cdu": rack},
+        **{"row": row, "ups": row, "hall": site, "site": site},
+    }
     made = Hall(
         now_s=0.0,
         lit=np.ones(nodes, bool),
@@ -44,14 +48,12 @@ def hall(
         tdp_w=np.full(nodes, 700.0),
         gpu_idle_w=np.full(nodes, 100.0),
         curves=[Curve(np.array([200.0, 700.0]), np.array([0.5, 1.0]))],
-        units={
-            **{"node": ids, "scale-up": ids, "leaf": rack, "rack": rack, "cdu": rack},
-            **{"row": row, "ups": row, "hall": site, "site": site},
-        },
+        units=units,
         cap_level=[level for level, _, _ in caps],
         cap_unit=[unit for _, unit, _ in caps],
         cap_w=np.array([cap_w for *_, cap_w in caps], float),
-        overhead=np.tile([0.0, 1.0], (len(caps), 1)),
+        node_w=[],
+        drawn_w=Sums(units),
         heat_cap_w=np.full(nodes, np.inf),
         queued_gpus=0,
         waiting_gpus=np.zeros(1, np.int64),
@@ -61,22 +63,53 @@ def hall(
         k: v if k in lists or isinstance(v, int | float | dict) else np.array(v)
         for k, v in more.items()
     }
-    return replace(made, **kept)
+    made = replace(made, **kept)
+    nodes = [np.flatnonzero(made.pool == pool) for pool in range(int(made.pool.max()) + 1)]
+    return replace(
+        made,
+        node_w=[
+            Line(float(made.idle_w[here[0]]), float(made.nameplate_w[here[0]])) for here in nodes
+        ],
+    )
+
+
+@dataclass(frozen=True)
+class Line:
+    """Power of a node, straight from 100 W to 700 W of its GPUs."""
+
+    idle_w: float
+    most_w: float
+
+    def __call__(self, gpu_w: Any) -> Any:
+        return self.idle_w + (self.most_w - self.idle_w) * (gpu_w - 100.0) / 600.0
+
+
+@dataclass(frozen=True, eq=False)
+class Sums:
+    """What units draw: their nodes, something besides, and losses that grow with the square."""
+
+    units: dict[str, Any]
+    fixed_w: float = 0.0
+    each: float = 1.0
+    quadratic_per_w: float = 0.0
+
+    def __call__(self, node_w: Any) -> Any:
+        sums = {level: np.bincount(of, node_w, len(of) + 4) for level, of in self.units.items()}
+        return {
+            level: self.fixed_w + w * (self.each + self.quadratic_per_w * w)
+            for level, w in sums.items()
+        }
 
 
 def drawn_w(seen: Hall, answer: Any, need_w: Any) -> Any:
     """(n_cap,) what each domain with a cap draws, overhead included. [W]"""
-    found = []
-    for level, unit, (fixed_w, each) in zip(
-        seen.cap_level, seen.cap_unit, seen.overhead, strict=True
-    ):
-        here = seen.units[level] == unit
-        found.append(fixed_w + each * np.where(answer == LIT, need_w, seen.off_w)[here].sum())
-    return np.array(found)
+    by_level = seen.drawn_w(np.where(answer == LIT, need_w, seen.off_w))
+    caps = zip(seen.cap_level, seen.cap_unit, strict=True)
+    return np.array([by_level[level][unit] for level, unit in caps])
 
 
 @st.composite
-def halls(draw: st.DrawFn) -> Hall:
+def halls(draw: st.DrawFn, quadratic_per_w: float = 0.0) -> Hall:
     """Two pools, caps at some levels, some nodes busy, down, dark; cooling short at times."""
     n = draw(st.integers(2, 24))
 
@@ -91,7 +124,7 @@ def halls(draw: st.DrawFn) -> Hall:
     steps = st.integers(0, 9)
     cooling = draw(st.sampled_from([np.inf, 20_000.0, 5000.0, 0.0]))
     most_w = np.where(second, draw(st.integers(3, 20)) * 1000.0, MOST_W)
-    return hall(
+    made = hall(
         n,
         caps,
         draw(st.integers(1, 6)),
@@ -112,8 +145,9 @@ def halls(draw: st.DrawFn) -> Hall:
             Curve(np.array([200.0, 400.0, 700.0]), np.array([0.4, 0.8, 1.0])),
             Curve(np.array([200.0, 600.0]), np.array([0.9, 1.0])),
         ],
-        overhead=np.tile([draw(st.sampled_from([0.0, 5000.0])), 1.1], (len(caps), 1)),
         heat_cap_w=np.full(n, cooling),
         queued_gpus=9,
         waiting_gpus=draw(st.lists(st.integers(0, 40), min_size=2, max_size=2)),
     )
+    fixed_w = draw(st.sampled_from([0.0, 5000.0]))
+    return replace(made, drawn_w=Sums(made.units, fixed_w, 1.1, quadratic_per_w))

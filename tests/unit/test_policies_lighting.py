@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hall_cases import MOST_W, REST_W, drawn_w, hall, halls
+from hall_cases import MOST_W, REST_W, Sums, drawn_w, hall, halls
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -42,7 +42,8 @@ def test_nameplate_lights_what_could_draw_its_most_whole_racks_first():
 
 
 def test_overhead_and_dark_nodes_take_their_part():
-    seen = replace(hall(4, [("site", 0, 23_000.0)]), overhead=np.array([[1000.0, 1.1]]))
+    seen = hall(4, [("site", 0, 23_000.0)])
+    seen = replace(seen, drawn_w=Sums(seen.units, 1000.0, 1.1))
     assert lit("nameplate", seen) == [0, 1]  # 22 kW / 1.1 = 20 kW
     seen = replace(seen, cap_w=np.array([1000.0 + 1.1 * 24_000]))
     assert lit("nameplate", seen) == [0, 1, 2]
@@ -67,6 +68,23 @@ def test_what_the_caps_would_have_left_lit_is_dark_for_heat():
 def test_nameplate_fits_under_every_cap_and_leaves_no_room(seen):
     answer = light("nameplate", seen)
     assert_fits_and_is_full(seen, answer, seen.nameplate_w)
+
+
+@given(seen=halls(quadratic_per_w=3e-6), name=st.sampled_from(["nameplate", "dark"]))
+def test_losses_that_grow_with_the_square_leave_all_caps_kept(seen, name):
+    answer = light(name, seen)
+    drawn = drawn_w(seen, answer, seen.nameplate_w)
+    none = drawn_w(seen, np.full(len(answer), POWER_DARK), seen.nameplate_w)
+    assert ((drawn <= seen.cap_w * (1 + 1e-9)) | (drawn == none)).all()
+
+
+@given(cap_w=st.floats(0, 3e6), quadratic_per_w=st.sampled_from([0.0, 1e-7, 2e-7]))
+def test_losses_that_grow_with_the_square_leave_no_room_for_two(cap_w, quadratic_per_w):
+    """They reach a third with all 200 lit, where the chord ends that room is measured with."""
+    seen = hall(200, [("site", 0, cap_w)])
+    seen = replace(seen, drawn_w=Sums(seen.units, 0.0, 1.05, quadratic_per_w))
+    fit = [n for n in range(201) if (w := n * MOST_W) * (1.05 + quadratic_per_w * w) <= cap_w]
+    assert len(fit) - 2 <= len(lit("nameplate", seen)) <= len(fit) - 1
 
 
 def assert_fits_and_is_full(seen, answer, need_w):
@@ -212,7 +230,6 @@ def test_each_cap_is_solved_for_itself():
         cap_level=["rack", "rack"],
         cap_unit=[0, 2],
         cap_w=np.array([3 * best_w, 2 * best_w]),
-        overhead=np.tile([0.0, 1.0], (2, 1)),
     )
     answer = light("dim-or-dark", seen)
     assert [(answer[4 * r : 4 * r + 4] == LIT).sum() for r in range(4)] == [3, 4, 2, 4]

@@ -1,9 +1,15 @@
 """Power from YAML to results: what a key of a scenario changes."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from twin import load, run
 from twin.errors import InputError
+from twin.policies.lighting.dim_or_dark import DimOrDark
+from twin.policies.power_view import LIT
+from twin.registry import make_policy
 
 SCENARIO = """
 name: two-ages
@@ -113,3 +119,74 @@ workload: {synthetic: {jobs: 600, load: 1.2}}
     assert (without["start_s"] == with_power["start_s"]).all()
     assert (without["wait_s"] > 0).mean() > 0.2
     assert (with_power["energy_j"] > 0).all()
+
+
+FEED = """
+name: feed
+horizon: 1 h
+site:
+  pools: [{name: h100, node: dgx-h100, nodes: 60}]
+workload:
+  jobs: [{name: work, gpus: 8, run: 2 h, count: 60}]
+power:
+  levels: {site: {rating: 400 kW}}
+  cooling: {type: direct-liquid, weather: seattle}
+policies:
+  power: {uniform: {period: 0 s, delay: 0 s}}
+"""
+
+
+@pytest.fixture(scope="module")
+def feed(tmp_path_factory):
+    """What a lighting policy sees behind a feed for two thirds of its nodes."""
+    halls, answer = [], DimOrDark.light
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            DimOrDark, "light", lambda self, hall: halls.append(hall) or answer(self, hall)
+        )
+        of(FEED, tmp_path_factory.mktemp("feed"), "policies.lighting=dim-or-dark")
+    return halls[0]
+
+
+def most_work(hall, lit):
+    """GPUs at full speed that as many nodes are worth if all run at the highest speed that fits."""
+
+    def fits(gpu_w):
+        node_w = np.where(np.arange(60) < lit, hall.node_w[0](np.float64(gpu_w)), hall.off_w)
+        return hall.drawn_w(node_w)["site"][0] <= hall.cap_w[0]
+
+    curve = hall.curves[0]
+    low_w, high_w = curve.power_w[0], curve.power_w[-1]
+    if not fits(low_w):
+        return 0.0
+    if fits(high_w):
+        return 8.0 * lit
+    for _ in range(60):
+        middle_w = (low_w + high_w) / 2
+        low_w, high_w = (middle_w, high_w) if fits(middle_w) else (low_w, middle_w)
+    return 8 * lit * np.interp(low_w, curve.power_w, curve.rate)
+
+
+@pytest.mark.parametrize("cap_kw", [150, 200, 250, 300, 350, 400, 500, 600, 700])
+def test_dim_or_dark_finds_the_best_number_under_true_losses_and_cooling(feed, cap_kw):
+    seen = replace(feed, cap_w=np.array([1e3 * cap_kw]))
+    work = [most_work(seen, lit) for lit in range(61)]
+    found = (DimOrDark().light(seen) == LIT).sum()
+    assert work[found] >= max(work) * (1 - 1e-4)
+
+
+@pytest.mark.parametrize("cap_kw", [100, 200, 333, 400, 555, 650])
+@pytest.mark.parametrize(("name", "at"), [("nameplate", 1.0), ("dark", 0.6)])
+def test_as_many_are_lit_as_the_tree_allows(feed, cap_kw, name, at):
+    seen = replace(feed, cap_w=np.array([1e3 * cap_kw]))
+    options = {} if name == "nameplate" else {"at": at}
+    lit = make_policy("lighting", name, options).light(seen) == LIT
+    need_w = seen.node_w[0](np.float64(700.0 * at))
+
+    def fits(on):
+        return seen.drawn_w(np.where(on, need_w, seen.off_w))["site"][0] <= seen.cap_w[0]
+
+    assert fits(lit)
+    if not lit.all():
+        lit[np.flatnonzero(~lit)[0]] = True
+        assert not fits(lit)

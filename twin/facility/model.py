@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from twin.facility.tariff import Tariff
 
 Array = NDArray[np.float64]
+T = TypeVar("T", float, NDArray[np.float64])
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class NodeModel:
     wake_w: float
     wake_s: float
 
-    def load_w(self, gpu_w: float) -> float:
+    def load_w(self, gpu_w: T) -> T:
         """What the power supplies deliver: GPUs, host and fans. [W] Also of arrays."""
         above_w = gpu_w - self.gpus * self.gpu_idle_w
         return gpu_w + self.rest_w + self.per_w * above_w + self.fan_per_w3 * gpu_w * gpu_w * gpu_w
@@ -62,6 +63,10 @@ class NodeModel:
     def input_w(self, gpu_w: float) -> float:
         """What the node draws. [W]"""
         return float(self.supply.input_w(self.load_w(gpu_w)))
+
+    def with_each_w(self, each_w: Array) -> Array:
+        """What the node draws if each of its GPUs draws so much, at so many powers. [W]"""
+        return self.supply.input_w(self.load_w(self.gpus * each_w))
 
     @cached_property
     def idle_w(self) -> float:

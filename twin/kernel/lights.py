@@ -235,13 +235,14 @@ class Lights:
                 "tdp_w": np.array([n.tdp_w for n in nodes])[pool],
                 "gpu_idle_w": np.array([n.gpu_idle_w for n in nodes])[pool],
                 "curves": usual,
+                "node_w": [node.with_each_w for node in nodes],
                 "units": {
                     level: self._domains.unit_of(level) for level in LEVELS if level != "gpu"
                 },
             }
         caps = [
-            (at, level.level, unit, cap_w)
-            for at, level in enumerate(tree.levels)
+            (level.level, unit, cap_w)
+            for level in tree.levels
             for unit, cap_w in enumerate(self.caps.of_power(level.level).tolist())
             if cap_w < inf
         ]
@@ -260,10 +261,10 @@ class Lights:
             idle_since_s=np.where(busy, nan, self._idle_since_s),
             lit_s=lit_s,
             inlet_degc=np.array(self.hall_degc(now_s))[self._domains.unit_of("hall")],
-            cap_level=[level for _, level, _, _ in caps],
-            cap_unit=[unit for _, _, unit, _ in caps],
+            cap_level=[level for level, _, _ in caps],
+            cap_unit=[unit for _, unit, _ in caps],
             cap_w=np.array([cap_w for *_, cap_w in caps]),
-            overhead=self._overheads(caps),
+            drawn_w=self._drawn_w,
             heat_cap_w=self._heat_caps_w(now_s),
             queued_gpus=self._queue.gpus,
             waiting_gpus=np.array(waiting, np.int64),
@@ -289,17 +290,8 @@ class Lights:
         work = model.work[pool, model.profile_of["training"]]
         return Curve(work.curve.power_w, work.curve.rate)
 
-    def _overheads(self, caps: list[tuple[int, str, int, float]]) -> Array:
-        """(n_cap, 2): a line above what each domain draws for the power of its nodes."""
-        if not caps:
-            return np.zeros((0, 2))
-        tree, site = self._tree, self._fleet.site
-        most = np.array([node.nameplate_w for node in self._model.nodes])[site.node_pool]
-        none_in = tree.flow(np.zeros(site.n_nodes))[1]
-        most_in = tree.flow(most)[1]
-        found = []
-        for at, _, unit, _ in caps:
-            below_w = float(most[tree.levels[at].units == unit].sum())
-            rise_w = float(most_in[at][unit] - none_in[at][unit])
-            found.append((float(none_in[at][unit]), rise_w / below_w if below_w else 1.0))
-        return np.array(found)
+    def _drawn_w(self, node_w: Array) -> dict[str, Array]:
+        """(n_unit,) what all units of each level would draw for that. [W]"""
+        tree = self._tree
+        ins = tree.flow(node_w)[1]
+        return {level.level: in_w for level, in_w in zip(tree.levels, ins, strict=True)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -122,9 +122,11 @@ class Hall:
         Which domain each cap is of.
     cap_w : (n_cap,) array
         The caps. [W]
-    overhead : (n_cap, 2) array
-        What a domain with a cap draws is at most ``overhead[c, 0] + overhead[c, 1] * IT power``,
-        losses and cooling included. [W], [-]
+    node_w : sequence of callables
+        By pool: what a node draws if each of its GPUs draws so much, also of arrays. [W]
+    drawn_w : callable
+        What all units of each level of the power tree draw, networks, losses and cooling of now
+        included, for the power of all nodes: ``drawn_w(node_w)["row"][3]``. Convex. [W]
     heat_cap_w : (n_node,) array
         IT power of the cooling unit that the node hangs on which it can carry away now, shared
         evenly over its nodes; ``inf`` where cooling is no limit. [W]
@@ -153,7 +155,8 @@ class Hall:
     cap_level: Sequence[str]
     cap_unit: Sequence[int]
     cap_w: Array
-    overhead: Array
+    node_w: Sequence[Callable[[Array], Array]]
+    drawn_w: Callable[[Array], Mapping[str, Array]]
     heat_cap_w: Array
     queued_gpus: int
     waiting_gpus: NDArray[np.int64]

@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.policies.power_view import HEAT_DARK, LIT, POWER_DARK, Hall
-from twin.policies.sharing import Draws, first_fit
+from twin.policies.sharing import Draws, first_fit, fits
 
 Array = NDArray[np.float64]
 Ids = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
+_ROUNDS = 20  # of looking for room; most often five do
 _COOLING = "cdu"  # nodes of one such unit share what it can carry away
 
 
@@ -28,11 +29,12 @@ class Room:
     n_cap : int
     room_w : (n_domain,) array
         What lit nodes may draw there more than dark ones. [W] Negative where even those are too
-        much.
+        much. Rather less than there is until `fill` has found it.
     """
 
     def __init__(self, hall: Hall) -> None:
         self.n_cap = len(hall.cap_w)
+        self._hall = hall
         level, unit = np.array(hall.cap_level), np.array(hall.cap_unit, np.int64)
         domains, nodes = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
         for name in sorted(set(hall.cap_level)):
@@ -47,15 +49,63 @@ class Room:
         self.domain, self.node = np.concatenate(domains), np.concatenate(nodes)
         share_w = hall.heat_cap_w[limited]
         heat_w = np.bincount(of, share_w, len(cooling))
-        power_w = (hall.cap_w - hall.overhead[:, 0]) / hall.overhead[:, 1]
-        off_w = np.bincount(self.domain, hall.off_w[self.node], self.n_cap + len(cooling))
-        self.room_w: Array = np.concatenate([power_w, heat_w]) - off_w
-        self._off_w = hall.off_w
+        off_w = np.bincount(of, hall.off_w[limited], len(cooling))
+        self.room_w: Array = np.concatenate([np.zeros(self.n_cap), heat_w - off_w])
 
     def draws(self, need_w: Array) -> Draws:
         """What nodes that draw so much when lit take of each domain beyond being dark."""
-        above_w = np.maximum(need_w - self._off_w, 0.0)
+        above_w = np.maximum(need_w - self._hall.off_w, 0.0)
         return Draws(self.domain, self.node, above_w[self.node])
+
+    def fill(self, need_w: Array, choose: Callable[[Draws], Mask]) -> Draws:
+        """Find `room_w` for nodes that draw so much when lit, and what they take of it.
+
+        Parameters
+        ----------
+        need_w : (n_node,) array
+            [W]
+        choose : callable
+            Which nodes are lit, given what they draw, in the room as it stands.
+
+        Notes
+        -----
+        Domains draw more than their nodes, and the more so the more these draw: they are convex. A
+        chord from what is lit to all lit lies above that, so what it leaves room for fits. That is
+        lit next, and so on until it is the same: the regula falsi. One node more may fit, if it
+        just does: it is measured with that chord.
+        """
+        on, cap_w = self.draws(need_w), self._hall.cap_w
+        caps, n = slice(self.n_cap), len(need_w)
+        least_w = low_w = self._drawn_w(need_w, np.zeros(n, bool))
+        high_w = self._drawn_w(need_w, np.ones(n, bool))
+        on_low_w, on_high_w = np.zeros(self.n_cap), on.sum_w(np.ones(n), len(self.room_w))[caps]
+        fitting_w, before = np.minimum(cap_w - least_w, 0.0), np.zeros(n, bool)
+        for _ in range(_ROUNDS if self.n_cap else 0):
+            rise_w = high_w - low_w
+            each = np.divide(
+                on_high_w - on_low_w, rise_w, out=np.ones_like(rise_w), where=rise_w > 0
+            )
+            self.room_w[caps] = room_w = on_low_w + (cap_w - low_w) * each
+            lit = choose(on)
+            drawn_w = self._drawn_w(need_w, lit)
+            on_lit_w = on.sum_w(lit.astype(float), len(self.room_w))[caps]
+            over = ~fits(drawn_w, np.maximum(cap_w, least_w))
+            if over.any():  # those lit stand where they cost more than all do on the mean
+                high_w, on_high_w = np.where(over, (drawn_w, on_lit_w), (high_w, on_high_w))
+                continue
+            fitting_w, low_w, on_low_w = room_w, drawn_w, on_lit_w
+            if (lit == before).all():
+                break
+            before = lit
+        self.room_w[caps] = fitting_w
+        return on
+
+    def _drawn_w(self, need_w: Array, lit: Mask) -> Array:
+        """(n_cap,) what domains with a cap draw if these nodes are lit. [W]"""
+        hall = self._hall
+        drawn_w = hall.drawn_w(np.where(lit, np.maximum(need_w, hall.off_w), hall.off_w))
+        caps = zip(hall.cap_level, hall.cap_unit, strict=True)
+        return np.array([drawn_w[level][unit] for level, unit in caps], float)
 
     def answers(self, on: Draws, choose: Callable[[Draws], Mask]) -> NDArray[np.int8]:
         """(n_node,) lit, or dark: for lack of cooling if the caps alone would have left it lit.
@@ -73,11 +123,13 @@ class Room:
         return np.where(lit, LIT, dark).astype(np.int8)
 
 
-def node_w(hall: Hall, gpu_w: Array, nodes: Ids | None = None) -> Array:
-    """Power of nodes, all or these, whose GPUs draw so much: a line from rest to nameplate. [W]"""
-    at = np.arange(len(hall.pool)) if nodes is None else nodes
-    part = (gpu_w - hall.gpu_idle_w[at]) / (hall.tdp_w[at] - hall.gpu_idle_w[at])
-    return np.asarray(hall.idle_w[at] + part * (hall.nameplate_w[at] - hall.idle_w[at]), float)
+def node_w(hall: Hall, gpu_w: Array) -> Array:
+    """(n_node,) power of nodes each of whose GPUs draws so much. [W]"""
+    power_w = np.zeros(len(hall.pool))
+    for pool, of_gpus in enumerate(hall.node_w):
+        here = hall.pool == pool
+        power_w[here] = of_gpus(gpu_w[here])
+    return power_w
 
 
 def in_units(on: Draws, room_w: Array, unit_of: Ids, order: Ids) -> Mask:

@@ -57,7 +57,7 @@ class Dark(LightingPolicy):
             order = np.lexsort([_mean(key, unit_of) for key in keys])
             return in_units(on, room.room_w, unit_of, order)
 
-        return room.answers(room.draws(need_w), choose)
+        return room.answers(room.fill(need_w, choose), choose)
 
     def _keys(self, hall: Hall, on: Draws, room_w: Array) -> list[NDArray[Any]]:
         """What counts, the weightiest last: nodes with the least are lit first."""

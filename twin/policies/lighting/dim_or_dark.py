@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from twin.policies.base import LightingPolicy
 from twin.policies.hull import concave
 from twin.policies.power_view import Curve, Hall
-from twin.policies.powering import Room, node_w, whole_beside_busy
+from twin.policies.powering import Room, whole_beside_busy
 from twin.policies.sharing import Draws, first_fit
 from twin.registry import policy
 
@@ -44,18 +44,19 @@ class DimOrDark(LightingPolicy):
         room = Room(hall)
         curves = [_node_curve(hall, pool) for pool in range(len(hall.curves))]
         best = [int(np.argmax(c.rate / np.maximum(c.power_w, _LEAST_W))) for c in curves]
-        each_w = np.array([c.power_w[k] for c, k in zip(curves, best, strict=True)])
+        each_w = np.array([c.power_w[k] for c, k in zip(curves, best, strict=True)])  # above dark
         rate = np.array([c.rate[k] for c, k in zip(curves, best, strict=True)])
         worth = hall.gpus * (rate / np.maximum(each_w, _LEAST_W))[hall.pool]
-        whole_w = _for_whole_nodes(hall, room, curves, each_w)
-        watts = np.minimum(each_w[hall.pool[room.node]], whole_w[room.domain])
 
         def choose(on: Draws) -> NDArray[np.bool_]:
             whole = whole_beside_busy(hall, on, room.room_w, "rack")
             order = np.lexsort((~whole, -worth, hall.down, ~hall.busy))
             return first_fit(on, room.room_w, order)
 
-        return room.answers(Draws(room.domain, room.node, watts), choose)
+        on = room.fill(hall.off_w + each_w[hall.pool], choose)
+        whole_w = _for_whole_nodes(hall, room, curves, each_w)
+        watts = np.minimum(on.watts, whole_w[on.domain])
+        return room.answers(Draws(on.domain, on.item, watts), choose)
 
 
 def _node_curve(hall: Hall, pool: int) -> Curve:
@@ -63,7 +64,7 @@ def _node_curve(hall: Hall, pool: int) -> Curve:
     curve = hall.curves[pool]
     hull = concave(curve, curve.power_w[0], curve.power_w[-1])
     one = np.flatnonzero(hall.pool == pool)[:1]
-    return Curve(node_w(hall, hull.power_w, one) - hall.off_w[one], hull.rate)
+    return Curve(hall.node_w[pool](hull.power_w) - hall.off_w[one], hull.rate)
 
 
 def _for_whole_nodes(hall: Hall, room: Room, curves: Sequence[Curve], each_w: Array) -> Array:

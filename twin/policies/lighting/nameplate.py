@@ -31,4 +31,4 @@ class Nameplate(LightingPolicy):
             order = np.lexsort((~whole, hall.down, ~hall.busy))
             return first_fit(on, room.room_w, order)
 
-        return room.answers(room.draws(hall.nameplate_w), choose)
+        return room.answers(room.fill(hall.nameplate_w, choose), choose)
