@@ -124,6 +124,7 @@ def cards(run: Results, found: Mapping[str, Any]) -> list[Card]:
         Card("mean power", numbers.power(found["mean_w"]), of_cap(found["mean_w"])),
         Card("peak power", numbers.power(found["peak_w"]), of_cap(found["peak_w"])),
         Card("P99 power", numbers.power(found["p99_w"]), f"over time; {of_cap(found['p99_w'])}"),
+        Card("swing within steps (P99)", numbers.power(found["swing_w"]), "of jobs in lockstep"),
     ]
     if cap_w:
         entries.append(Card("cap", numbers.power(cap_w), "of the site, in the mean"))
