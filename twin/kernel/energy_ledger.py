@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.errors import InvariantError
-from twin.kernel.ledger import TOLERANCE
+from twin.kernel.ledger import TOLERANCE, balance
 from twin.kernel.recorder import Record
 from twin.tables import ENERGY_SHARES
 
@@ -45,7 +45,7 @@ def energy(record: Record) -> dict[str, float]:
         total_j[name] = float(lasted_s @ log[name])
     held_j = {name: float(values.sum()) for name, values in power.joules.items()}
     of_jobs_j = sum(value for name, value in held_j.items() if name not in _AT_REST)
-    _balance("energy of jobs", of_jobs_j, total_j["busy_w"], record)
+    balance("energy of jobs", of_jobs_j, total_j["busy_w"], record, "J")
     shares = {share.name: 0.0 for share in ENERGY_SHARES} | held_j
     shares["stranded"] += total_j["stranded_w"]
     shares["spare"] += total_j["spare_w"]
@@ -58,7 +58,7 @@ def energy(record: Record) -> dict[str, float]:
     supplies_j = total_j["node_w"] - total_j["load_w"]
     shares["conversion"] = supplies_j + total_j["site_w"] - passed_on_j
     shares["cooling"] = total_j["cooling_w"]
-    _balance("the energy ledger", sum(shares.values()), total_j["site_w"], record)
+    balance("the energy ledger", sum(shares.values()), total_j["site_w"], record, "J")
     return shares
 
 
@@ -66,10 +66,3 @@ def _not_negative(what: str, value_j: float, of_j: float, record: Record) -> flo
     if value_j < -TOLERANCE * max(of_j, 1.0):
         raise InvariantError(f"{what} is negative at {record.horizon_s} s: {value_j!r} J")
     return max(value_j, 0.0)
-
-
-def _balance(what: str, found: float, expected: float, record: Record) -> None:
-    if not abs(found - expected) <= TOLERANCE * max(abs(expected), 1.0):
-        raise InvariantError(
-            f"{what} does not balance at {record.horizon_s} s: {found!r} J, not {expected!r}"
-        )

@@ -76,23 +76,24 @@ def gpu_time(record: Record, held: dict[str, Array], n_gpus: int) -> dict[str, f
     log, time_s = record.log, record.log["time_s"]
     lasted_s = np.diff(time_s, append=record.horizon_s)
     in_gangs = sum(shares.values()) - shares["stranded"] - shares["spare"]
-    _balance("GPU-time held by jobs", in_gangs, float(lasted_s @ log["busy_gpus"]), record)
+    balance("GPU-time held by jobs", in_gangs, float(lasted_s @ log["busy_gpus"]), record)
     # Seen by the hall's counters; jobs hold a part of two of them.
     for name in ("idle", "stranded", "down", "spare", "dark"):
         of_jobs, seen = shares[name], float(lasted_s @ log[f"{name}_gpus"])
         if of_jobs > seen * (1 + TOLERANCE):
-            _balance(f"GPU-time held by jobs as {name}", of_jobs, seen, record)
+            balance(f"GPU-time held by jobs as {name}", of_jobs, seen, record)
         shares[name] = seen
     if record.incidents is not None:
         of_incidents = sum(record.incidents.down_gpu_s)
-        _balance("GPU-time down by incident", of_incidents, shares["down"], record)
-    _balance("the GPU-time ledger", sum(shares.values()), n_gpus * record.horizon_s, record)
+        balance("GPU-time down by incident", of_incidents, shares["down"], record)
+    balance("the GPU-time ledger", sum(shares.values()), n_gpus * record.horizon_s, record)
     return shares
 
 
-def _balance(what: str, found: float, expected: float, record: Record) -> None:
+def balance(what: str, found: float, expected: float, record: Record, unit: str = "GPU s") -> None:
+    """Raise `InvariantError` if two ways to one number differ by more than rounding."""
     # Not the same as `>`: a sum that is NaN does not balance either.
     if not abs(found - expected) <= TOLERANCE * max(abs(expected), 1.0):
         raise InvariantError(
-            f"{what} does not balance at {record.horizon_s} s: {found!r} GPU s, not {expected!r}"
+            f"{what} does not balance at {record.horizon_s} s: {found!r} {unit}, not {expected!r}"
         )
