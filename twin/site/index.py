@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from twin.site.groups import Groups
 
 _SHIFT = 10
 _WORD = 1 << _SHIFT
@@ -21,9 +23,13 @@ class FreeIndex:
     """
 
     __slots__ = (
+        "_cells",
         "_filled",
+        "_groups",
         "_occupied",
+        "_told",
         "_words",
+        "changes",
         "free_gpus",
         "gpus_per_node",
         "nodes",
@@ -50,6 +56,22 @@ class FreeIndex:
         self._occupied[-1] = sum(1 << w for w, bits in enumerate(self._words[-1]) if bits)
         self._filled = 1 << gpus_per_node if nodes else 0  # bit f: some node has f GPUs free
         self.sizes = [0] * gpus_per_node + [nodes]  # nodes with 0, 1, ... GPUs free
+        self.changes = 0  # how often a node's number of free GPUs has changed
+        self._told: list[
+            Groups
+        ] = []  # who is told of nodes that become wholly free, or cease to be
+        self._groups: dict[tuple[str, ...], tuple[Groups, list[Mapping[int, int]]]] = {}
+        self._cells: dict[tuple[str, str], Groups] = {}
+
+    def copy(self) -> FreeIndex:
+        """The same places, to try things out on."""
+        other = object.__new__(FreeIndex)
+        other.units, other.nodes, other.gpus_per_node = self.units, self.nodes, self.gpus_per_node
+        other.free_gpus, other._filled = self.free_gpus, self._filled
+        other._words = [words.copy() for words in self._words]
+        other._occupied = self._occupied.copy()
+        other.sizes = self.sizes.copy()
+        return other
 
     def move(self, node: int, before: int, after: int) -> None:
         """Note that a node has ``after`` GPUs free where it had ``before``, another number."""
@@ -68,6 +90,12 @@ class FreeIndex:
         sizes[after] += 1
         self._filled |= 1 << after
         self.free_gpus += after - before
+        self.changes += 1
+        if self._told:
+            whole = self.gpus_per_node
+            if before == whole or after == whole:
+                for groups in self._told:
+                    groups.move(node, 1 if after == whole else -1)
 
     def tightest(self, gpus: int) -> int:
         """The node with the fewest free GPUs that suffice, the lowest of several; -1 if none."""
@@ -79,6 +107,54 @@ class FreeIndex:
         word = (occupied & -occupied).bit_length() - 1
         bits = self._words[bucket][word]
         return (word << _SHIFT) + (bits & -bits).bit_length() - 1
+
+    def first(self, gpus: int) -> int:
+        """The lowest node that has so many GPUs free or more; -1 if none."""
+        lowest = (self.exactly(free) for free in range(gpus, self.gpus_per_node + 1))
+        return min((node for node in lowest if node >= 0), default=-1)
+
+    def exactly(self, gpus: int) -> int:
+        """The lowest node with just so many GPUs free; -1 if none."""
+        occupied = self._occupied[gpus]
+        if not occupied:
+            return -1
+        word = (occupied & -occupied).bit_length() - 1
+        bits = self._words[gpus][word]
+        return (word << _SHIFT) + (bits & -bits).bit_length() - 1
+
+    def having(self, gpus: int) -> int:
+        """How many nodes have so many GPUs free or more."""
+        return sum(self.sizes[gpus:])
+
+    def nth(self, gpus: int, k: int) -> int:
+        """The ``k``-th, from 0, of the nodes that `fitting` yields."""
+        bucket = gpus
+        while k >= self.sizes[bucket]:
+            k -= self.sizes[bucket]
+            bucket += 1
+        word, words = 0, self._words[bucket]
+        while k >= (here := words[word].bit_count()):
+            k -= here
+            word += 1
+        bits, at, half = words[word], 0, _WORD >> 1
+        while half:  # halve the word until one bit of it is left
+            low = bits & ((1 << half) - 1)
+            if k >= (here := low.bit_count()):
+                k -= here
+                at += half
+                low = bits >> half
+            bits = low
+            half >>= 1
+        return (word << _SHIFT) + at
+
+    def fitting(self, gpus: int) -> Iterator[int]:
+        """Nodes with so many GPUs free or more, those with fewest first, then the lowest."""
+        for words in self._words[gpus:]:
+            for word, bits in enumerate(words):
+                while bits:
+                    bit = bits & -bits
+                    bits ^= bit
+                    yield (word << _SHIFT) + bit.bit_length() - 1
 
     def most_free(self) -> int:
         """The most GPUs that are free on any one node."""
@@ -104,6 +180,69 @@ class FreeIndex:
                 bits ^= bit
                 found.append((word << _SHIFT) + bit.bit_length() - 1)
         return found
+
+    def groups(self, *levels: str) -> Groups:
+        """Nodes grouped by the units of these levels that they stand in, all of them together.
+
+        Kept up to date from the first question on. A pool of which nobody has said where its nodes
+        stand is one group.
+        """
+        return self._grouped(levels)[0]
+
+    def cells(self, level: str, of: str) -> Groups:
+        """The units of one level that lie in each unit of another: racks in rows."""
+        if (level, of) not in self._cells:
+            inner = self.groups(of)
+            outer = self._where((level,))
+            keys = [outer[nodes[0]] for nodes in inner.members]
+            self._cells[level, of] = cells = Groups(keys, inner.is_whole)
+            inner.told.append(cells)
+        return self._cells[level, of]
+
+    def tightest_in(self, levels: tuple[str, ...], group: int, gpus: int) -> int:
+        """As `tightest`, among the nodes of one group of these levels."""
+        masks = self._grouped(levels)[1][group]
+        for words in self._words[gpus:]:
+            for word, mask in masks.items():
+                bits = words[word] & mask
+                if bits:
+                    return (word << _SHIFT) + (bits & -bits).bit_length() - 1
+        return -1
+
+    def wholly_free_in(self, levels: tuple[str, ...], group: int, n: int) -> list[int]:
+        """Up to ``n`` wholly free nodes of one group of these levels, the lowest."""
+        found: list[int] = []
+        words = self._words[-1]
+        for word, mask in self._grouped(levels)[1][group].items():
+            bits = words[word] & mask
+            while bits and len(found) < n:
+                bit = bits & -bits
+                bits ^= bit
+                found.append((word << _SHIFT) + bit.bit_length() - 1)
+        return found
+
+    def _grouped(self, levels: tuple[str, ...]) -> tuple[Groups, list[Mapping[int, int]]]:
+        """Groups, and the nodes of each as bits by word, lowest word first."""
+        if levels not in self._groups:
+            words = self._words[-1]
+            groups = Groups(
+                self._where(levels), lambda node: bool(words[node >> _SHIFT] >> (node & _MASK) & 1)
+            )
+            masks: list[Mapping[int, int]] = []
+            for nodes in groups.members:
+                bits: dict[int, int] = {}
+                for node in nodes:
+                    word = node >> _SHIFT
+                    bits[word] = bits.get(word, 0) | 1 << (node & _MASK)
+                masks.append(bits)
+            self._groups[levels] = groups, masks
+            self._told.append(groups)
+        return self._groups[levels]
+
+    def _where(self, levels: tuple[str, ...]) -> list[tuple[int, ...]]:
+        """The units of these levels that each node stands in."""
+        nowhere = [0] * self.nodes
+        return list(zip(*(self.units(level) or nowhere for level in levels), strict=True))
 
     def nearest_wholly_free(self, node: int, n: int) -> list[int]:
         """Up to ``n`` wholly free nodes, those nearest in number to ``node`` first."""
