@@ -118,6 +118,11 @@ WORKLOAD = _table(
         ("kind", "category", "", "training, batch, interactive or serving"),
         ("model", "category", "", "name of the model trained or served; empty if not stated"),
         ("pool", "category", "", "the only pool that will do; empty for any"),
+        ("deadline_s", "float64", "s", "when it should have ended; NaN if there is no deadline"),
+        ("qos", "category", "", "class of service; empty if not stated"),
+        ("min_gpus", "int32", "", "fewest GPUs that it can work on; 0: as many as it asks for"),
+        ("max_gpus", "int32", "", "most GPUs that it can make use of; 0: as many as it asks for"),
+        ("gpu_types", "category", "", "GPU types that will do, joined by |; empty for any"),
     ],
 )
 
@@ -132,7 +137,7 @@ TRACE_COLUMNS: dict[str, tuple[str, float]] = {
     **{name: (name, 1.0) for name in WORKLOAD.names()},
     **{
         f"{what}_{unit}": (f"{what}_s", factor)
-        for what in ("submit", "start", "end", "run", "estimate")
+        for what in ("submit", "start", "end", "run", "estimate", "deadline")
         for unit, factor in _TIME_UNITS
     },
     **{f"memory_{unit}": ("memory_bytes", factor) for unit, factor in _MEMORY_UNITS},
@@ -162,6 +167,11 @@ JOBS = _table(
         *((f"{s.name}_gpu_s", "float64", "GPU s", s.meaning) for s in GPU_TIME_SHARES),
         ("interruptions", "int32", "", "times a fault stopped it"),
         ("interrupted_s", "float64", "s", "from each interruption until it worked again, in all"),
+        ("migrations", "int32", "", "times it left nodes and went on on others"),
+        ("gpu_fraction", "float64", "", "share of each GPU asked for; 1 is the whole GPU"),
+        ("deadline_s", "float64", "s", "when it should have ended; NaN if there is no deadline"),
+        ("qos", "category", "", "class of service"),
+        ("model", "category", "", "name of the model trained or served"),
     ],
 )
 

@@ -165,6 +165,19 @@ def test_window_in_seconds_and_dates():
     assert early.intake.dropped == {"window": 0}
 
 
+@given(workload=workloads(), transforms=some_transforms)
+def test_a_deadline_stays_as_long_after_its_submit(workload, transforms):
+    jobs = workload.jobs
+    due_s = 10.0 * jobs["run_s"].to_numpy()  # the duration tells which job it was
+    before = Workload(jobs.assign(deadline_s=jobs["submit_s"] + due_s), epoch=workload.epoch)
+    try:
+        after = t.apply(before, transforms, 3).jobs
+    except InputError:
+        return
+    left_s = (after["deadline_s"] - after["submit_s"]).to_numpy()
+    np.testing.assert_allclose(left_s, 10.0 * after["run_s"].to_numpy(), rtol=1e-6, atol=1e-4)
+
+
 def test_window_leaves_no_ghost_categories():
     before = workload_of([0, 10], users=["a", "b"])
     assert t.window(before, None, 5.0).jobs.user.cat.categories.tolist() == ["a"]

@@ -161,7 +161,8 @@ def test_tables_hold_what_the_contract_names(cut_short):
         *("job_id", "submit_s", "start_s", "end_s", "gpus", "nodes", "wait_s", "jct_s", "run_s"),
         *("user", "group", "kind", "pool", "state", "restarts", "preemptions", "energy_j"),
         *(f"{share}_gpu_s" for share in SHARES),
-        *("interruptions", "interrupted_s"),
+        *("interruptions", "interrupted_s", "migrations"),
+        *("gpu_fraction", "deadline_s", "qos", "model"),
     ]
     assert cut_short.incidents.columns.tolist() == [
         *("time_s", "component", "component_id", "domain", "kind", "gpus_down", "gpus_idled"),

@@ -23,9 +23,9 @@ MAP = {
 def test_our_own_names_need_no_map(tmp_path):
     text = (
         "job_id,submit_s,run_s,gpus,nodes,cpus,memory_gib,gpu_fraction,user,group,priority,"
-        "estimate_min,kind,model,pool\n"
-        "a,100,5,2,1,8,64,1,ann,lab,-3,2,batch,llama,h100\n"
-        "b,90,6.5,1,,,,0.5,bob,,,,training,,\n"
+        "estimate_min,kind,model,pool,deadline_s,qos,min_gpus,max_gpus,gpu_types\n"
+        "a,100,5,2,1,8,64,1,ann,lab,-3,2,batch,llama,h100,700,gold,1,8,h100|a100\n"
+        "b,90,6.5,1,,,,0.5,bob,,,,training,,,,,,,\n"
     )
     workload = read_trace(write(tmp_path / "t.csv", text))
     jobs = workload.jobs
@@ -44,6 +44,35 @@ def test_our_own_names_need_no_map(tmp_path):
     assert jobs.iloc[1][["user", "group", "kind", "model", "pool"]].tolist() == [
         *("ann", "lab", "batch", "llama", "h100")
     ]
+    assert np.isnan(jobs.deadline_s[0])
+    assert jobs.deadline_s[1] == 610  # on the clock of the submits, whose first is second 0
+    assert jobs.iloc[1][["qos", "min_gpus", "max_gpus", "gpu_types"]].tolist() == [
+        *("gold", 1, 8, "h100|a100")
+    ]
+    assert jobs.iloc[0][["qos", "min_gpus", "max_gpus", "gpu_types"]].tolist() == ["", 0, 0, ""]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("min_gpus", "5", "fewer GPUs than it needs"),
+        ("max_gpus", "3", "more GPUs than it can use"),
+        ("max_gpus", "4.5", "not a whole number for max_gpus"),
+        ("min_gpus", "-1", "min_gpus below zero"),
+        ("deadline_s", "99", "a deadline before its submit"),
+    ],
+)
+def test_sizes_and_deadlines_that_cannot_be(tmp_path, column, value, message):
+    text = f"submit_s,run_s,gpus,{column}\n100,5,4,{value}\n"
+    with pytest.raises(TraceError, match=message):
+        read_trace(write(tmp_path / "t.csv", text))
+
+
+def test_deadlines_may_be_dates(tmp_path):
+    text = "submit_s,run_s,gpus,deadline_s\n2024-03-01,1,1,2024-03-01T01:00\n2024-03-02,1,1,\n"
+    deadline_s = read_trace(write(tmp_path / "t.csv", text)).jobs.deadline_s
+    assert deadline_s[0] == 3600
+    assert np.isnan(deadline_s[1])
 
 
 def test_column_map_and_microseconds(tmp_path):

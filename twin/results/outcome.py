@@ -24,6 +24,7 @@ from twin.results.power import (
     tariff_series,
     timeline_columns,
 )
+from twin.results.spells import migrations
 from twin.site.domains import LEVELS, Domains
 from twin.site.layout import Site
 from twin.tables import (
@@ -129,6 +130,7 @@ def _jobs(record: Record, jobs: pd.DataFrame, shares: dict[str, Any], site: Site
         "user": jobs["user"],
         "group": jobs["group"],
         "kind": jobs["kind"],
+        **{name: jobs[name] for name in ("gpu_fraction", "deadline_s", "qos", "model")},
         "pool": _categories(pool_of, names),
         "state": _categories(_STATE_CODES[np.minimum(record.state, recorder.QUEUED)], JOB_STATES),
         "energy_j": np.full(n, np.nan),
@@ -137,6 +139,7 @@ def _jobs(record: Record, jobs: pd.DataFrame, shares: dict[str, Any], site: Site
         columns["energy_j"] = sum(record.power.joules.values())
     for name in ("restarts", "preemptions", "interruptions", "interrupted_s"):
         columns[name] = record.lives[name] if record.lives is not None else np.zeros(n)
+    columns["migrations"] = migrations(held["job"], held["node"], held["start_s"], held["end_s"], n)
     columns |= {f"{name}_gpu_s": values for name, values in shares.items()}
     return _frame(JOBS, columns)
 

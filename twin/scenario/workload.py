@@ -21,6 +21,7 @@ from twin.scenario.quantities import (
     PerSecond,
     PositiveNumber,
     PositiveSeconds,
+    PositiveShare,
     Seconds,
     Weight,
     WholeNumber,
@@ -136,6 +137,30 @@ class WrittenJobs(Section):
     )
     priority: WholeNumber = Field(default=0, description="higher goes first where it is heeded")
     pool: Name | None = Field(default=None, description="the only pool that will do")
+    model: Name | None = Field(default=None, description="the model trained or served")
+    gpu_fraction: PositiveShare = Field(default=1.0, description="share of each GPU asked for")
+    deadline_s: PositiveSeconds | None = Field(
+        default=None, description="time after its submit by which each should have ended"
+    )
+    qos: Name | None = Field(default=None, description="class of service")
+    min_gpus: Count | None = Field(
+        default=None, description="fewest GPUs that each can work on; as many as it asks for"
+    )
+    max_gpus: Count | None = Field(
+        default=None, description="most GPUs that each can make use of; as many as it asks for"
+    )
+    gpu_types: tuple[Name, ...] = Field(
+        default=(), description="GPU types that will do; any if left out"
+    )
+
+    @model_validator(mode="after")
+    def _sizes_enclose_gpus(self) -> Self:
+        least, most = self.min_gpus or self.gpus, self.max_gpus or self.gpus
+        if not least <= self.gpus <= most:
+            raise ValueError(
+                f"gpus: {self.gpus} must lie between min_gpus ({least}) and max_gpus ({most})"
+            )
+        return self
 
 
 class Window(Section):

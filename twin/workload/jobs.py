@@ -24,6 +24,11 @@ DEFAULTS: dict[str, Any] = {
     "kind": "training",
     "model": "",
     "pool": "",
+    "deadline_s": np.nan,
+    "qos": "",
+    "min_gpus": 0,
+    "max_gpus": 0,
+    "gpu_types": "",
 }
 
 

@@ -116,7 +116,7 @@ def window(
         inside &= submit_s >= since_s
     jobs = _take(workload.jobs, np.flatnonzero(inside))
     if start is not None:
-        jobs["submit_s"] -= since_s
+        jobs = _submitted(jobs, jobs["submit_s"].to_numpy() - since_s)
     epoch = workload.epoch and workload.epoch + timedelta(seconds=since_s)
     return replace(workload.with_jobs(jobs, window=int((~inside).sum())), epoch=epoch)
 
@@ -136,7 +136,7 @@ def time_scale(workload: Workload, factor: float) -> Workload:
     """
     submit_s = workload.jobs["submit_s"].to_numpy()
     _require_span(float(submit_s.max(initial=0.0)) * factor, "a smaller factor")
-    jobs = workload.jobs.assign(submit_s=submit_s * factor)
+    jobs = _submitted(workload.jobs, submit_s * factor)
     note = f"Times between submits are those of the trace x {factor:g}."
     return _noted(workload.with_jobs(jobs), note)
 
@@ -186,7 +186,7 @@ def replicate(workload: Workload, factor: float, rng: Generator) -> Workload:
         moved_s = first_s + np.abs(submit_s[chosen] + shift_s[chosen] - first_s)
         made_s.append(last_s - np.abs(last_s - moved_s))  # reflected at both ends of the span
         parts.append(jobs.iloc[chosen].assign(job_id=jobs["job_id"].iloc[chosen] + f"~{copy + 1}"))
-    every = pd.concat(parts, ignore_index=True).assign(submit_s=np.concatenate(made_s))
+    every = _submitted(pd.concat(parts, ignore_index=True), np.concatenate(made_s))
     note = (
         f"{len(every) - n:,} jobs are copies of others, each within half an hour of its original."
     )
@@ -209,7 +209,7 @@ def shuffle(workload: Workload, rng: Generator) -> Workload:
     """
     jobs = workload.jobs
     dealt = jobs.iloc[rng.permutation(len(jobs))].reset_index(drop=True)
-    return workload.with_jobs(dealt.assign(submit_s=jobs["submit_s"].to_numpy()))
+    return workload.with_jobs(_submitted(dealt, jobs["submit_s"].to_numpy()))
 
 
 def resample_arrivals(
@@ -259,7 +259,7 @@ def resample_arrivals(
     _require_span(float(due_s[-1]), "a higher rate")
     if weekly and span_s > 0:
         due_s = _along_the_week(workload, due_s, fill=rate_per_s is None)
-    return workload.with_jobs(jobs.assign(submit_s=due_s))
+    return workload.with_jobs(_submitted(jobs, due_s))
 
 
 def hour_of_week(workload: Workload, at_s: Array) -> NDArray[np.int64]:
@@ -344,6 +344,12 @@ def _take(jobs: pd.DataFrame, rows: NDArray[np.int64]) -> pd.DataFrame:
         if isinstance(taken[name].dtype, pd.CategoricalDtype):
             taken[name] = taken[name].cat.remove_unused_categories()
     return taken
+
+
+def _submitted(jobs: pd.DataFrame, submit_s: Array) -> pd.DataFrame:
+    """The jobs with other submit times; a deadline stays as long after its submit as it was."""
+    after_s = jobs["deadline_s"].to_numpy() - jobs["submit_s"].to_numpy()
+    return jobs.assign(submit_s=submit_s, deadline_s=submit_s + after_s)
 
 
 def _in_order(jobs: pd.DataFrame) -> pd.DataFrame:

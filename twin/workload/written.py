@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from math import nan
 from typing import TYPE_CHECKING, Any
 
 from twin.workload.jobs import Intake, Workload, job_table
@@ -16,14 +17,17 @@ def written(specs: Sequence[WrittenJobs], start: datetime | None = None) -> Work
     """The job table of jobs that a scenario lists."""
     columns: dict[str, list[Any]] = {
         name: []
-        for name in ("job_id", "submit_s", "run_s", "gpus", "user", "group", "kind", "priority")
+        for name in (
+            *("job_id", "submit_s", "run_s", "gpus", "user", "group", "kind", "priority", "pool"),
+            *("model", "gpu_fraction", "deadline_s", "qos", "min_gpus", "max_gpus", "gpu_types"),
+        )
     }
-    columns["pool"] = []
     for at, spec in enumerate(specs, start=1):
         name = spec.name or f"job-{at}"
         for turn in range(spec.count):
             columns["job_id"].append(name if spec.count == 1 else f"{name}-{turn + 1}")
-            columns["submit_s"].append(spec.submit_s + turn * spec.every_s)
+            submit_s = spec.submit_s + turn * spec.every_s
+            columns["submit_s"].append(submit_s)
             columns["run_s"].append(spec.run_s)
             columns["gpus"].append(spec.gpus)
             columns["user"].append(spec.user or "")
@@ -31,5 +35,12 @@ def written(specs: Sequence[WrittenJobs], start: datetime | None = None) -> Work
             columns["kind"].append(spec.kind)
             columns["priority"].append(spec.priority)
             columns["pool"].append(spec.pool or "")
+            columns["model"].append(spec.model or "")
+            columns["gpu_fraction"].append(spec.gpu_fraction)
+            columns["deadline_s"].append(submit_s + (spec.deadline_s or nan))
+            columns["qos"].append(spec.qos or "")
+            columns["min_gpus"].append(spec.min_gpus or 0)
+            columns["max_gpus"].append(spec.max_gpus or 0)
+            columns["gpu_types"].append("|".join(spec.gpu_types))
     jobs = job_table(columns)
     return Workload(jobs, Intake("the scenario", "written", rows_read=len(jobs)), epoch=start)

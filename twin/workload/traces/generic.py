@@ -28,9 +28,9 @@ def read(source: Source) -> Workload:
     -----
     Our columns are those of the job table, plus others that are turned into them: times in other
     units (``submit_us``), and ``start_s`` and ``end_s`` from which the duration follows. A column
-    of the file that is named as ours is taken even if it is not mapped. Submit, start and end may
-    be numbers or ISO dates. Numbers from 1e9 s on are taken for Unix time, and the calendar for
-    UTC's.
+    of the file that is named as ours is taken even if it is not mapped. Submit, start, end and
+    deadline may be numbers or ISO dates. Numbers from 1e9 s on are taken for Unix time, and the
+    calendar for UTC's.
     """
     names = dict(source.columns)
     unknown = sorted(set(names) - set(TRACE_COLUMNS))
@@ -75,7 +75,7 @@ def read(source: Source) -> Workload:
 
 
 def _column(rows: Rows, column: str, theirs: str, factor: float) -> Any:
-    if column not in WORKLOAD.names() or column == "submit_s":  # a time of the calendar
+    if column not in WORKLOAD.names() or column in ("submit_s", "deadline_s"):  # of the calendar
         if factor == 1.0 and not rows.holds_numbers(theirs):
             return rows.times_s(theirs)
         return rows.numbers(theirs) * factor

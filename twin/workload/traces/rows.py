@@ -34,7 +34,7 @@ MAX_RUN_S = 100 * 365.25 * 86400.0
 # The years 1001 to 4999. Beyond, a time in ms or us was most likely taken for seconds.
 MIN_TIME_S, MAX_TIME_S = -3.06e10, 9.56e10
 
-_TEXT_COLUMNS = ("user", "group", "kind", "model", "pool")
+_TEXT_COLUMNS = ("user", "group", "kind", "model", "pool", "qos", "gpu_types")
 
 
 @dataclass
@@ -223,7 +223,9 @@ class Rows:
                     values[keep] if isinstance(values, np.ndarray) else values.filter(chosen)
                 )
         origin_s = float(made["submit_s"].min())
-        made["submit_s"] = made["submit_s"] - origin_s
+        for name in ("submit_s", "deadline_s"):
+            if name in made:
+                made[name] = made[name] - origin_s
         for name in _TEXT_COLUMNS:
             if name in made:
                 made[name] = as_categorical(made[name])
@@ -255,12 +257,12 @@ class Rows:
             self.refuse(gpus < 0, "a negative number of GPUs", *size)
             self.refuse(gpus != np.floor(gpus), "not a whole number of GPUs", *size)
             self.refuse(gpus > MAX_GPUS, f"more than {MAX_GPUS:,} GPUs", *size)
-            for name, default in (("nodes", 0.0), ("priority", 0.0)):
+            for name in ("nodes", "priority", "min_gpus", "max_gpus"):
                 if name in made:
-                    values = made[name] = np.nan_to_num(made[name], nan=default, posinf=np.inf)
+                    values = made[name] = np.nan_to_num(made[name], nan=0.0, posinf=np.inf)
                     wrong = (values != np.floor(values)) | (np.abs(values) > 2**31 - 1)
                     self.refuse(wrong, f"not a whole number for {name}", shown.get(name, name))
-            for name in ("nodes", "cpus", "memory_bytes", "estimate_s"):
+            for name in ("nodes", "cpus", "memory_bytes", "estimate_s", "min_gpus", "max_gpus"):
                 if name in made:
                     wrong = (made[name] < 0) | np.isinf(made[name])
                     self.refuse(wrong, f"{name} below zero or too large", shown.get(name, name))
@@ -268,6 +270,16 @@ class Rows:
                 share = made["gpu_fraction"] = np.nan_to_num(made["gpu_fraction"], nan=1.0)
                 seen = shown.get("gpu_fraction", "gpu_fraction")
                 self.refuse((share <= 0) | (share > 1), "a share of a GPU outside (0, 1]", seen)
+            if "min_gpus" in made:
+                wrong = made["min_gpus"] > gpus
+                self.refuse(wrong, "fewer GPUs than it needs", *size, shown["min_gpus"])
+            if "max_gpus" in made:
+                wrong = (made["max_gpus"] > 0) & (made["max_gpus"] < gpus)
+                self.refuse(wrong, "more GPUs than it can use", *size, shown["max_gpus"])
+            if "deadline_s" in made:
+                wrong = (made["deadline_s"] < submit_s) | np.isinf(made["deadline_s"])
+                why = "a deadline before its submit or beyond all time"
+                self.refuse(wrong, why, *submit, shown["deadline_s"])
 
     def kept(self) -> Mask:
         """Rows that are neither bad nor left out."""
