@@ -12,7 +12,7 @@ import numpy as np
 
 from twin.errors import InputError, did_you_mean
 from twin.registry import make_policy
-from twin.site.layout import Pool, Site, lay_out
+from twin.site.layout import Hosts, Pool, Site, lay_out
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,9 +90,9 @@ def build_site(scenario: Scenario) -> Site:
     """The fleet, its pools and where they stand."""
     asked_site = scenario.site
     if asked_site.node_list is not None:
-        pools = _listed_pools(asked_site.node_list)
-    else:
-        pools = [_pool(pool) for pool in asked_site.pools]
+        pools, hosts = _listed_pools(asked_site.node_list)
+        return lay_out(pools, name=asked_site.name, regions=asked_site.regions, hosts=hosts)
+    pools = [_pool(pool) for pool in asked_site.pools]
     return lay_out(pools, name=asked_site.name, regions=asked_site.regions)
 
 
@@ -128,20 +128,24 @@ def _pool(asked_pool: asked.Pool) -> Pool:
     )
 
 
-def _listed_pools(node_list: asked.NodeList) -> list[Pool]:
+def _listed_pools(node_list: asked.NodeList) -> tuple[list[Pool], Hosts]:
     """One pool for each GPU model and node size of a published node list, largest pool first."""
     from twin.workload.traces.nodes import read_nodes
 
     nodes = read_nodes(Path(node_list.path), format=node_list.format)
-    with_gpus = nodes[nodes["gpus"] > 0]
+    with_gpus = nodes[nodes["gpus"] > 0].reset_index(drop=True)
     if with_gpus.empty:
         raise InputError(f"{node_list.path}: no node in it has a GPU; give a list of GPU nodes")
-    sizes = with_gpus.groupby(["gpu_model", "gpus"], observed=True).size().reset_index(name="nodes")
-    pools = [
-        Pool(f"{model or 'gpu'}x{gpus}", f"{gpus}-GPU node", str(model), int(gpus), int(nodes))
-        for model, gpus, nodes in sizes.itertuples(index=False)
-    ]
-    return sorted(pools, key=lambda pool: (-pool.gpus, pool.name))
+    by_pool = []
+    for _, rows in with_gpus.groupby(["gpu_model", "gpus"], observed=True):
+        model, gpus = str(rows["gpu_model"].iloc[0]), int(rows["gpus"].iloc[0])
+        pool = Pool(f"{model or 'gpu'}x{gpus}", f"{gpus}-GPU node", model, gpus, len(rows))
+        by_pool.append((pool, rows))
+    by_pool.sort(key=lambda pair: (-pair[0].gpus, pair[0].name))
+    listed = np.concatenate([rows.index.to_numpy() for _, rows in by_pool])  # row of each node
+    cpus, memory_bytes = (with_gpus[name].to_numpy()[listed] for name in ("cpus", "memory_bytes"))
+    order = np.argsort(listed, kind="stable")
+    return [pool for pool, _ in by_pool], Hosts(cpus, memory_bytes, order)
 
 
 def build_workload(scenario: Scenario, site: Site) -> Workload:

@@ -43,6 +43,18 @@ class Pool:
 
 
 @dataclass(frozen=True)
+class Hosts:
+    """CPUs and memory of the nodes, by node id, where they are known.
+
+    ``order`` has the node ids in the order of the list that the nodes came in.
+    """
+
+    cpus: NDArray[np.float64]  # (n_node,) cores; NaN if not known
+    memory_bytes: NDArray[np.float64]  # (n_node,) NaN if not known
+    order: NDArray[np.int64]  # (n_node,)
+
+
+@dataclass(frozen=True)
 class Site:
     """The fleet as built, never changed by a run.
 
@@ -61,6 +73,7 @@ class Site:
     rack_row: Ids  # (n_rack,)
     row_hall: Ids  # (n_row,)
     hall_region: Ids  # (n_hall,)
+    hosts: Hosts | None = None
 
     @property
     def n_nodes(self) -> int:
@@ -93,6 +106,7 @@ def lay_out(
     *,
     name: str = "site",
     regions: Mapping[str, Sequence[str]] | None = None,
+    hosts: Hosts | None = None,
 ) -> Site:
     """Place pools in halls, rows and racks, and number everything.
 
@@ -102,6 +116,8 @@ def lay_out(
         In scenario order, which is also the order of node ids.
     regions : mapping of region to halls, optional
         Halls not named there stand in the first region, or in ``region-1``.
+    hosts : Hosts, optional
+        CPUs and memory of the nodes.
 
     Returns
     -------
@@ -156,4 +172,5 @@ def lay_out(
         hall_region=np.array(
             [region_names.index(region_of.get(h, first_region)) for h in hall_names], np.int32
         ),
+        hosts=hosts,
     )

@@ -1,0 +1,116 @@
+"""How much of a node's free GPUs the jobs that are expected could use."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.policies.shared_nodes import SharedNodes
+from twin.site.shares import WHOLE, Ask, Typical
+
+Ints = NDArray[np.int64]
+
+
+class Fragmentation:
+    """Usable and unusable free GPUs of nodes, over the distribution of expected jobs.
+
+    Parameters
+    ----------
+    typical : Typical
+        What is expected.
+    popularity : float
+        The most frequent asks that make up this share of all jobs count; the rest does not.
+    pools : int
+        Pools of the site.
+    most_gpus : int
+        GPUs of the largest node.
+
+    Attributes
+    ----------
+    jobs : int
+        Jobs that count, those without GPUs included.
+
+    Notes
+    -----
+    For a node with free shares ``f_g`` and a typical job ``m``, all of ``R = sum f_g`` is a
+    fragment if the node cannot take ``m``; otherwise the GPUs with ``f_g`` below what ``m`` asks
+    of each are. ``F`` is the mean over jobs [weng2023]. With ``A(f)`` the number of
+    jobs of one GPU that ask for at most ``f`` of it, and ``B(k)`` of those that ask for 2 to ``k``
+    whole ones, both counted over the jobs for which the node has the CPUs and is of the right pool,
+
+        jobs x (R - F) = sum_g f_g A(f_g) + 1000 k B(k),   k wholly free GPUs,
+
+    because a job that no GPU can take counts for none of them. Both are looked up, so that the
+    measure of a node costs a few look-ups whatever the number of typical jobs, and sums are of
+    whole numbers: nodes that are alike have the same value to the bit. Jobs that ask for parts of
+    several GPUs count as if they asked for them whole.
+    """
+
+    def __init__(self, typical: Typical, popularity: float, pools: int, most_gpus: int) -> None:
+        ranked = sorted(
+            zip(typical.counts, typical.asks, strict=True),
+            key=lambda pair: (-pair[0], -pair[1].cpu_milli, -pair[1].milli, -pair[1].gpus),
+        )
+        wanted, counted = popularity * sum(typical.counts), 0
+        kept: list[tuple[int, Ask]] = []
+        for count, ask in ranked:
+            if counted >= wanted:
+                break
+            kept.append((count, ask))
+            counted += count
+        self.jobs = counted
+        self._levels = np.unique([ask.cpu_milli for _, ask in kept])
+        shape = (pools, len(self._levels) + 1)
+        self._single = np.zeros((*shape, WHOLE + 1), np.int64)
+        self._several = np.zeros((*shape, most_gpus + 1), np.int64)
+        for count, ask in kept:
+            level = int(np.searchsorted(self._levels, ask.cpu_milli)) + 1
+            for pool in ask.pools:
+                if ask.gpus == 1:
+                    self._single[pool, level:, ask.milli :] += count
+                elif ask.gpus > 1:
+                    self._several[pool, level:, ask.gpus :] += count
+
+    def usable(self, pool: Ints, cpu_milli: Ints, free_milli: Ints) -> Ints:
+        """(n,) thousandths of GPUs that the typical jobs could use, times their number.
+
+        Parameters
+        ----------
+        pool, cpu_milli : (n,) arrays
+            Pool and free CPUs of each node.
+        free_milli : (n, n_gpu) array
+            What is free of each of its GPUs.
+        """
+        level = np.searchsorted(self._levels, cpu_milli, "right")
+        whole = (free_milli == WHOLE).sum(1)
+        parts = (free_milli * self._single[pool[:, None], level[:, None], free_milli]).sum(1)
+        found: Ints = parts + WHOLE * whole * self._several[pool, level, whole]
+        return found
+
+    def usable_after(self, pool: Ints, cpu_milli: Ints, free_milli: Ints, milli: int) -> Ints:
+        """(n, n_gpu) the same with a part of each GPU in turn taken; -1 where too little is free.
+
+        ``cpu_milli`` is what is left then.
+        """
+        level = np.searchsorted(self._levels, cpu_milli, "right")
+        single = self._single[pool, level]
+        rows = np.arange(len(pool))[:, None]
+        parts = free_milli * single[rows, free_milli]
+        left = np.maximum(free_milli - milli, 0)
+        is_whole = free_milli == WHOLE
+        whole = is_whole.sum(1)[:, None] - is_whole
+        several = WHOLE * whole * self._several[pool[:, None], level[:, None], whole]
+        found = parts.sum(1)[:, None] - parts + left * single[rows, left] + several
+        return np.where(free_milli >= milli, found, -1)
+
+
+@lru_cache(maxsize=16)
+def _table(typical: Typical, popularity: float, pools: int, most_gpus: int) -> Fragmentation:
+    return Fragmentation(typical, popularity, pools, most_gpus)
+
+
+def fragmentation(nodes: SharedNodes, popularity: float) -> Fragmentation:
+    """The measure over the jobs expected on these nodes; made once a run."""
+    return _table(nodes.typical, popularity, int(nodes.pool.max()) + 1, nodes.most_gpus)
