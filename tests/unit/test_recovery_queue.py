@@ -1,10 +1,12 @@
 """Waiting jobs under failures by hand: places in the queue, and promises when nodes are away."""
 
 import numpy as np
+import pandas as pd
 from recovery_case import LONG_S, down, fails, hall, jobs, repair, run, seed_of, seldom
 
 from twin.failures.model import Maintenance
-from twin.kernel.job import Job, JobDetails
+from twin.kernel.columns import Columns
+from twin.kernel.job import Job
 from twin.kernel.queue import Queue
 from twin.policies.recoveries.replace import Replace
 from twin.policies.retirements.too_often import TooOften
@@ -127,7 +129,8 @@ def test_jobs_that_come_back_in_any_order_stand_in_theirs():
     """A thousand jobs leave and come back at random: the queue is as if it were sorted anew."""
     shape = Shape(0, 2, (0,))
     queue = Queue([shape], np.zeros(40, np.int32))
-    all_jobs = [Job(row, row, 10.0, 10.0, shape, JobDetails({})) for row in range(40)]
+    columns = Columns(pd.DataFrame(index=range(40)))
+    all_jobs = [Job(row, row, 10.0, 10.0, shape, columns) for row in range(40)]
     for job in all_jobs:
         queue.append(job)
     waiting, away = list(range(40)), []

@@ -9,6 +9,7 @@ from twin.kernel.life import (
     CHECKPOINT,
     EXPOSED_COMM,
     IDLED,
+    INTERFERENCE,
     LOST,
     RESTART,
     RESTARTING,
@@ -80,7 +81,8 @@ class Accounts:
             self._incidents.idled_gpu_s[life.incident] += dt_s * busy
         elif phase == RESTARTING:
             life.book(RESTART, dt_s * busy, life.power_w)
-            self._incidents.restart_gpu_s[life.incident] += dt_s * busy
+            if life.incident >= 0:  # a job that a scheduler preempted has none
+                self._incidents.restart_gpu_s[life.incident] += dt_s * busy
 
     def _compute(self, life: Life, dt_s: float, computed_s: float) -> None:
         busy = life.busy_gpus
@@ -97,16 +99,20 @@ class Accounts:
             idled_gpu_s = computed_s * busy - active_gpu_s
             life.book(RESTART, idled_gpu_s, work_w)
             self._incidents.idled_gpu_s[life.incident] += idled_gpu_s
-        if life.speed == 1.0 and life.comm == 1.0 and life.throttle == 1.0:
+        if life.speed == life.comm == life.throttle == life.calm == 1.0:
             life.book(USEFUL, active_gpu_s, work_w)
             return
         straggling_gpu_s = active_gpu_s * (1 - life.speed)
         exposed_gpu_s = active_gpu_s * life.speed * (1 - life.comm)
-        throttled_gpu_s = active_gpu_s * life.speed * life.comm * (1 - life.throttle)
+        joined = life.speed * life.comm
+        throttled_gpu_s = active_gpu_s * joined * (1 - life.throttle)
+        disturbed_gpu_s = active_gpu_s * joined * life.throttle * (1 - life.calm)
         life.book(STRAGGLING, straggling_gpu_s, work_w)
         life.book(EXPOSED_COMM, exposed_gpu_s, work_w)
         life.book(THROTTLED, throttled_gpu_s, work_w)
+        life.book(INTERFERENCE, disturbed_gpu_s, work_w)
         useful_gpu_s = active_gpu_s - straggling_gpu_s - exposed_gpu_s - throttled_gpu_s
+        useful_gpu_s -= disturbed_gpu_s
         life.book(USEFUL, useful_gpu_s, work_w)
         if straggling_gpu_s:
             self._incidents.slowed_gpu_s[life.slow_incident] += straggling_gpu_s
@@ -126,11 +132,11 @@ class Accounts:
 
     def begin_work(self, life: Life) -> None:
         """A job computes from now on, at its scale and speed."""
-        self.working_gpus += life.pace * life.job.gpus
+        self.working_gpus += life.quality * life.job.gpus
 
     def stop_work(self, life: Life) -> None:
         """It stands still, or is about to change its pace."""
-        self.working_gpus -= life.pace * life.job.gpus
+        self.working_gpus -= life.quality * life.job.gpus
 
     def roll_back(self, life: Life, now_s: float) -> int:
         """Lose what was not saved; the level that the job begins again from, -1 for none.
@@ -141,13 +147,18 @@ class Accounts:
             return -1
         progress = life.progress
         safe_s, level = progress.safe_s(life.hit, now_s)
+        useful_gpu_s = life.spent[USEFUL]
         lost_gpu_s = progress.roll_back(safe_s, life.hit) * life.job.gpus
+        if life.may_change:  # of GPUs that are not always as many, or not always as fast
+            lost_gpu_s = min(lost_gpu_s / life.rate, useful_gpu_s)
+            if safe_s == 0.0:
+                lost_gpu_s = useful_gpu_s
         if progress.work_s <= life.clean_s:
             life.clean_s = inf  # what was corrupt is lost
-        useful_gpu_s = life.spent[USEFUL]
         # Work is lost in the order in which it was done last, at the mean power of all of it.
         lost_w = life.joules[USEFUL] / useful_gpu_s if useful_gpu_s > 0 else 0.0
         life.book(USEFUL, -lost_gpu_s, lost_w)
         life.book(LOST, lost_gpu_s, lost_w)
-        self._incidents.lost_gpu_s[life.incident] += lost_gpu_s
+        if life.incident >= 0:
+            self._incidents.lost_gpu_s[life.incident] += lost_gpu_s
         return level

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from math import inf
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twin.errors import InvariantError
+from twin.kernel.columns import Columns, Jobs
 from twin.kernel.job import Job
+from twin.kernel.sketch import Sketch
 from twin.policies.base import PlacementPolicy
 from twin.policies.view import JobView, Placement, Shape
 from twin.site.fleet import Fleet, Held
+from twin.site.layout import Site
 
 _NO_NEWS_S, _NO_NEWS_SHARE = 60.0, 0.01
+
+
+def _never(job: Job) -> bool:
+    """Nothing can be preempted where jobs do not come back."""
+    return False
 
 
 class Cluster:
@@ -35,10 +44,34 @@ class Cluster:
         Nodes that went out of service or came back; emptied by whoever keeps account of power.
     left : list of int or None
         Nodes that jobs have left; emptied by whoever switches lights, None if nobody does.
+    leaving : dict of int to Job
+        Running jobs, by row, that save before they give way.
+    ended : list of Job or None
+        Jobs that have ended since somebody last emptied the list; None if nobody does.
+    notes : dict
+        What the scheduler remembers from one decision to the next.
+    rates : callable or None
+        Speed of a job, by its model, on some GPUs of a pool, against its nominal one.
     """
 
-    def __init__(self, fleet: Fleet, placement: PlacementPolicy, n_shapes: int) -> None:
+    def __init__(
+        self,
+        fleet: Fleet,
+        placement: PlacementPolicy,
+        shapes: list[Shape],
+        columns: Columns,
+        shape_of: NDArray[np.int32],
+    ) -> None:
+        n_shapes = len(shapes)
         self.fleet = fleet
+        self.leaving: dict[int, Job] = {}
+        self.ended: list[Job] | None = None
+        self.notes: dict[str, Any] = {}
+        self.rates: Callable[[JobView, int, int], float] | None = None
+        self._columns = columns
+        self._shape_of = shape_of
+        self._shapes = shapes
+        self._other_shapes: dict[tuple[int, tuple[int, ...]], Shape] = {}
         self.now_s = 0.0
         self.grace_s = 0.0
         self.residents: list[list[Job]] = [[] for _ in range(fleet.site.n_nodes)]
@@ -53,6 +86,7 @@ class Cluster:
         self._found_in = [-1] * n_shapes
         self._state = 0
         self._ready = ReadyTimes(fleet, self.residents)
+        self.can_preempt: Callable[[Job], bool] = _never
         self._reservation: HeadReservation | None = None
 
     # -- what policies see
@@ -63,9 +97,59 @@ class Cluster:
         return self.fleet.free_gpus
 
     @property
+    def site(self) -> Site:
+        """What stands in the hall."""
+        return self.fleet.site
+
+    @property
     def running(self) -> list[Job]:
         """Running jobs, oldest start first."""
         return list(self._running.values())
+
+    def running_table(self, jobs: Sequence[Job]) -> Jobs:
+        """Running jobs as columns."""
+        rows = np.array([job.row for job in jobs], np.int64)
+        end_s = np.array([job.expected_end_s for job in jobs], float)
+        gpus = np.array([job.gpus for job in jobs], np.int64)
+        left_s = np.maximum(end_s - self.now_s, 0.0)
+        return Jobs(rows, self._columns, self._shape_of, self.now_s, left_s, gpus)
+
+    def may_give_way(self) -> list[Job]:
+        """Running jobs that a scheduler may preempt now, oldest start first."""
+        return [job for job in self._running.values() if self.can_preempt(job)]
+
+    def rate(self, job: JobView, pool: int, gpus: int) -> float:
+        """Speed of a job on so many GPUs of a pool, against its nominal one."""
+        return 1.0 if self.rates is None else self.rates(job, pool, gpus)
+
+    def is_free(self, placement: Placement, gpus: int) -> bool:
+        """Whether these are GPUs that are free, and enough of them."""
+        masks = self.fleet.free_mask
+        nodes = {node for node, _ in placement}
+        return (
+            len(nodes) == len(placement)
+            and sum(count for _, count in placement) >= gpus
+            and all(0 < count <= masks[node].bit_count() for node, count in placement)
+        )
+
+    def sketch(self) -> Sketch:
+        """A copy of what is free, those that are about to give way gone, to try things out on."""
+        return Sketch(self.fleet, self._policy, self.leaving.values())
+
+    def shape(self, job: JobView, gpus: int, pool: int) -> Shape:
+        """The shape of a job with another number of GPUs, or in one pool only."""
+        asked: Shape = job.shape
+        pools = asked.pools if pool < 0 else (pool,)
+        gpus = gpus or asked.gpus
+        if gpus == asked.gpus and pools == asked.pools:
+            return asked
+        found = self._other_shapes.get((gpus, pools))
+        if found is None:
+            found = Shape(len(self._places), gpus, pools)
+            self._other_shapes[gpus, pools] = found
+            self._places.append(None)
+            self._found_in.append(-1)
+        return found
 
     def fits(self, shape: Shape) -> bool:
         """Whether the placement policy finds a place for a job of this shape now."""
@@ -141,6 +225,7 @@ class Cluster:
             raise InvariantError(f"{job}: the placement gave {taken} GPUs at {self.now_s} s")
         job.surplus_gpus = taken - job.gpus
         self._running[job.row] = job
+        self._columns.since_s[job.row] = self.now_s
         self.running_jobs += 1
         if self._reservation is not None:
             self._reservation.heed_start(job.expected_end_s, placement)
@@ -157,6 +242,10 @@ class Cluster:
             self.left += job.held
         del self._running[job.row]
         self.running_jobs -= 1
+        columns, row = self._columns, job.row
+        columns.served_gpu_s[row] += job.gpus * (now_s - columns.since_s[row])
+        if self.ended is not None:
+            self.ended.append(job)
         if now_s != job.expected_end_s:
             self._reservation = None
         self._state += 1

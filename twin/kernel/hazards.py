@@ -16,6 +16,7 @@ from twin.kernel.queue import Queue
 from twin.kernel.recovery import RecoveryActs
 from twin.kernel.training import Training
 from twin.policies.base import CheckpointPolicy, RecoveryPolicy, RetirementPolicy
+from twin.registry import make_policy
 from twin.site.domains import Domains
 
 if TYPE_CHECKING:
@@ -39,6 +40,18 @@ class Reliability:
     seed: int
 
 
+def nothing_fails(restarts: RestartModel | None = None) -> Reliability:
+    """For runs in which jobs are preempted, and nothing else happens to them."""
+    return Reliability(
+        failures=FailureModel(),
+        restarts=restarts or RestartModel(),
+        recovery=make_policy("recoveries", "requeue", {}),
+        checkpoint=make_policy("checkpoints", "daly", {}),
+        retirement=make_policy("retirements", "never", {}),
+        seed=0,
+    )
+
+
 class Hazards:
     """The processes of a run in which something may fail.
 
@@ -51,7 +64,8 @@ class Hazards:
 
     def __init__(self, setup: Reliability, simulation: Simulation) -> None:
         clock, cluster = simulation.clock, simulation.cluster
-        cluster.grace_s = _OVERDUE_S
+        if setup.failures or setup.restarts != RestartModel():
+            cluster.grace_s = _OVERDUE_S
         self._setup = setup
         self._clock = clock
         self._cluster = cluster

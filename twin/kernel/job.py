@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from math import nan
-from typing import Any
+from math import isnan, nan
 
+from twin.kernel.columns import Columns
 from twin.policies.view import Shape
 from twin.site.fleet import Held
 
@@ -24,10 +24,15 @@ class Job:
         The GPUs that it holds, once it runs.
     surplus_gpus : int
         GPUs held and not asked for, the rest of its last node, once it runs.
+    asked : Shape
+        What it asks for; ``shape`` is another while a scheduler has given it more or less.
+    preemptions : int
+        How often a scheduler has preempted it.
     """
 
     __slots__ = (
-        "_details",
+        "_columns",
+        "asked",
         "before",
         "behind",
         "estimate_s",
@@ -35,6 +40,7 @@ class Job:
         "gpus",
         "held",
         "place",
+        "preemptions",
         "row",
         "run_s",
         "shape",
@@ -56,20 +62,26 @@ class Job:
         run_s: float,
         estimate_s: float,
         shape: Shape,
-        details: JobDetails,
+        columns: Columns,
     ) -> None:
         self.row = row
         self.place: float = row
         self.submit_s = submit_s
         self.run_s = run_s
         self.estimate_s = estimate_s
-        self.shape = shape
+        self.shape = self.asked = shape
+        self.preemptions = 0
         self.gpus = shape.gpus - shape.standby_gpus
         self.start_s = nan
-        self._details = details
+        self._columns = columns
 
     def __repr__(self) -> str:
         return f"Job(row={self.row}, gpus={self.gpus}, submit_s={self.submit_s})"
+
+    def take_shape(self, shape: Shape) -> None:
+        """From now on it has another size, or another choice of pools."""
+        self.shape = shape
+        self.gpus = shape.gpus - shape.standby_gpus
 
     def gpus_on(self, node: int) -> int:
         """GPUs that it holds on one node."""
@@ -78,39 +90,60 @@ class Job:
     @property
     def user(self) -> str:
         """Who submitted it."""
-        return str(self._details.get("user", self.row))
+        return str(self._columns.get("user", self.row))
 
     @property
     def group(self) -> str:
         """Group, queue or virtual cluster."""
-        return str(self._details.get("group", self.row))
+        return str(self._columns.get("group", self.row))
 
     @property
     def job_kind(self) -> str:
         """Training, batch, interactive or serving."""
-        return str(self._details.get("kind", self.row))
+        return str(self._columns.get("kind", self.row))
 
     @property
     def model(self) -> str:
         """The model that it trains or serves; empty if not stated."""
-        return str(self._details.get("model", self.row))
+        return str(self._columns.get("model", self.row))
 
     @property
     def priority(self) -> int:
         """Higher goes first, under policies that heed it."""
-        return int(self._details.get("priority", self.row))
+        return int(self._columns.get("priority", self.row))
 
+    @property
+    def qos(self) -> str:
+        """Quality of service; empty if not stated."""
+        return str(self._columns.get("qos", self.row))
 
-class JobDetails:
-    """Columns of the job table that few policies ask for, looked up when they do."""
+    @property
+    def deadline_s(self) -> float:
+        """When it should have ended; NaN if nobody says. [s]"""
+        return float(self._columns.get("deadline_s", self.row))
 
-    def __init__(self, jobs: Any) -> None:
-        self._jobs = jobs
-        self._columns: dict[str, list[Any]] = {}
+    @property
+    def min_gpus(self) -> int:
+        """Fewest GPUs that it can run on."""
+        return int(self._columns.get("min_gpus", self.row)) or self.asked.gpus
 
-    def get(self, column: str, row: int) -> Any:
-        """One cell."""
-        values = self._columns.get(column)
-        if values is None:
-            values = self._columns[column] = self._jobs[column].tolist()
-        return values[row]
+    @property
+    def max_gpus(self) -> int:
+        """Most GPUs that it can make use of."""
+        return int(self._columns.get("max_gpus", self.row)) or self.asked.gpus
+
+    @property
+    def since_s(self) -> float:
+        """When it last began to wait or, if it runs, to run. [s]"""
+        return self._columns.since_s[self.row]
+
+    def left_s(self, now_s: float) -> float:
+        """Expected duration of what it has left to do. [s]"""
+        return self.estimate_s if isnan(self.start_s) else max(self.expected_end_s - now_s, 0.0)
+
+    def attained_gpu_s(self, now_s: float) -> float:
+        """GPU-time that it has held so far. [GPU s]"""
+        held_gpu_s = self._columns.served_gpu_s[self.row]
+        if isnan(self.start_s):
+            return held_gpu_s
+        return held_gpu_s + self.gpus * (now_s - self._columns.since_s[self.row])

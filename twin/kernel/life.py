@@ -21,12 +21,13 @@ SHARES = (
     "exposed_comm",
     "throttled",
     "straggling",
+    "interference",
     "useful",
     "stranded",
     "spare",
 )
 STARTUP, RESTART, CHECKPOINT, LOST, EXPOSED_COMM, THROTTLED = range(6)
-STRAGGLING, USEFUL, STRANDED, SPARE = range(6, 10)
+STRAGGLING, INTERFERENCE, USEFUL, STRANDED, SPARE = range(6, 11)
 
 # Phases. AWAY: it holds nothing and waits in the queue. STARTING: its first start. SAVING: it
 # writes a checkpoint before it leaves a node. IDLED: interrupted, holding what is left of its
@@ -56,9 +57,17 @@ class Life:
         GPUs held now; of these ``busy`` were asked for, ``surplus`` not, ``standby`` are warm.
     standby : set of int
         Nodes that stand by.
-    scale, speed, comm, throttle : float
-        Share of the gang that works, speed of its slowest part, what slow links leave of that, and
-        what caps leave of it all.
+    rate : float
+        Work done in a second of computing where nothing slows it, on the GPUs that it has.
+    scale, speed, comm, throttle, calm : float
+        Share of the gang that works, speed of its slowest part, what slow links leave of that,
+        what caps leave of it, and what neighbours on the same GPUs leave of it all.
+    may_change : bool
+        Whether its GPUs have not always been as many and as fast as it asked for.
+    preempted : bool
+        Whether it gave way to another job and has not run since.
+    saves_all : bool
+        Whether all its work will be safe once it has given way.
     finish_s : float
         When it will have done its work, if nothing changes. [s]
     incident : int
@@ -96,6 +105,7 @@ class Life:
         "allocations",
         "away_s",
         "busy_gpus",
+        "calm",
         "clean_s",
         "comm",
         "draw",
@@ -115,13 +125,16 @@ class Life:
         "leaving",
         "link_incident",
         "lost_nodes",
+        "may_change",
         "node_gpus",
         "phase",
         "pool",
         "power_w",
+        "preempted",
         "preemptions",
         "progress",
         "ran_s",
+        "rate",
         "reads_storage",
         "rejoining",
         "rejoins",
@@ -129,6 +142,7 @@ class Life:
         "restarts",
         "runs",
         "save_w",
+        "saves_all",
         "scale",
         "shrunk",
         "since_s",
@@ -166,7 +180,9 @@ class Life:
         self.leaving: dict[int, list[object]] = {}
         self.lost_nodes: list[int] = []
         self.troubled: list[int] = []
-        self.scale = self.speed = self.comm = self.throttle = 1.0
+        self.scale = self.speed = self.comm = self.throttle = self.calm = 1.0
+        self.rate = 1.0
+        self.may_change = self.preempted = self.saves_all = False
         self.finish_s = inf
         self.incident = self.slow_incident = self.link_incident = -1
         self.known = False
@@ -185,7 +201,12 @@ class Life:
     @property
     def pace(self) -> float:
         """Work done in a second of computing."""
-        return self.scale * self.speed * self.comm * self.throttle
+        return self.rate * self.quality
+
+    @property
+    def quality(self) -> float:
+        """The share of its GPUs' time that is work, while it computes."""
+        return self.scale * self.speed * self.comm * self.throttle * self.calm
 
     @property
     def gang_nodes(self) -> int:
@@ -212,7 +233,7 @@ class Life:
         if standby_gpus:
             self.standby = set(list(job.held)[-(standby_gpus // self.node_gpus) :])
             self.whole_gpus -= standby_gpus
-        self.scale = self.throttle = 1.0
+        self.scale = self.throttle = self.calm = 1.0
         self.shrunk = False
 
     def leave_all(self) -> None:

@@ -8,8 +8,10 @@ from math import inf, ulp
 from sys import float_info
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
+from twin.kernel.columns import Columns, Jobs
 from twin.kernel.job import Job
 from twin.policies.view import JobView, Shape
 
@@ -93,11 +95,18 @@ class Queue:
         How many wait, and the GPUs that they ask for.
     waiting_for_pool : list of int
         Jobs waiting that may use each pool.
+    joined : list of Job or None
+        Jobs that began to wait since somebody last emptied the list; None if nobody does.
     """
 
-    def __init__(self, shapes: Sequence[Shape], shape_of: NDArray[np.int32]) -> None:
-        self._shapes = shapes
+    def __init__(
+        self, shapes: Sequence[Shape], shape_of: NDArray[np.int32], columns: Columns | None = None
+    ) -> None:
+        self.shapes = self._shapes = shapes
         self._shape_of = shape_of
+        self._columns = columns or Columns(pd.DataFrame(index=range(len(shape_of))))
+        self._first_row = 0  # no job before this one waits
+        self.joined: list[Job] | None = None
         self._lines: list[_ShapeLine] = []
         self._leaf_of: list[int] = []
         self._unlisted: dict[int, Job] = {}  # waiting, not yet in a line
@@ -143,6 +152,10 @@ class Queue:
             tail.behind = job
         self._tail = job
         self._unlisted[job.row] = job
+        self._columns.waiting[job.row] = 1
+        self._columns.since_s[job.row] = job.submit_s
+        if self.joined is not None:
+            self.joined.append(job)
         self.jobs += 1
         self.gpus += job.gpus
         for pool in job.shape.pools:
@@ -182,6 +195,14 @@ class Queue:
         else:
             self._late.append(job)
             self._late.sort(key=lambda each: each.place)
+        columns, row = self._columns, job.row
+        columns.waiting[row] = 1
+        columns.since_s[row] = self.now_s
+        columns.left_s[row] = job.estimate_s
+        self._first_row = min(self._first_row, row)
+        self._last_row = max(self._last_row, row)
+        if self.joined is not None:
+            self.joined.append(job)
         self.jobs += 1
         self.gpus += job.gpus
         for pool in job.shape.pools:
@@ -199,6 +220,7 @@ class Queue:
 
     def remove(self, job: Job) -> None:
         """A waiting job starts."""
+        self._columns.waiting[job.row] = 0
         before, behind = job.before, job.behind
         if before is None:
             self.head = behind
@@ -219,6 +241,30 @@ class Queue:
         self.gpus -= job.gpus
         for pool in job.shape.pools:
             self.waiting_for_pool[pool] -= 1
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """(n_waiting,) rows of the waiting jobs, in the order of the workload."""
+        waiting = np.frombuffer(self._columns.waiting, np.int8)
+        first = self._first_row
+        rows = first + np.flatnonzero(waiting[first : self._last_row + 1])
+        if len(rows):
+            self._first_row = int(rows[0])
+        return rows
+
+    def still_waiting(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """(n,) which of these jobs wait now."""
+        waiting: NDArray[np.bool_] = np.frombuffer(self._columns.waiting, np.bool_)[rows]
+        return waiting
+
+    def job(self, row: int) -> Job:
+        """A waiting job by its row."""
+        job = self._unlisted.get(row) or self._listed.get(row)
+        return job or next(late for late in self._late if late.row == row)
+
+    def table(self, rows: NDArray[np.int64]) -> Jobs:
+        """Waiting jobs as columns."""
+        return Jobs(rows, self._columns, self._shape_of, self.now_s)
 
     def waiting_gpus(self, pools: int) -> list[int]:
         """GPUs that waiting jobs ask for, by the first pool that may take them."""

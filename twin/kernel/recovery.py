@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import inf, isnan, nan
+from math import inf, isnan
 
 from simpy import Event
 
@@ -181,9 +181,7 @@ class RecoveryActs:
         training.accounts.roll_back(life, now_s)
         self._forget(life)
         training.release(life, now_s)
-        left = 1 - life.progress.work_s / job.run_s if job.run_s > 0 else 0.0
-        job.estimate_s = training.model.restart_s + left * life.estimate_s
-        job.start_s = nan
+        training.wait_again(life)
         if keeps_place:
             self._queue.put_back(job)
         else:

@@ -15,10 +15,12 @@ from simpy import Event
 from twin.errors import InvariantError
 from twin.failures.restart import RestartModel
 from twin.kernel.accounts import Accounts
-from twin.kernel.clock import ARRIVALS, Clock
+from twin.kernel.clock import ARRIVALS, CAPS, Clock, Moment
 from twin.kernel.cluster import Cluster
-from twin.kernel.hazards import Hazards, Reliability
-from twin.kernel.job import Job, JobDetails
+from twin.kernel.columns import Columns
+from twin.kernel.deciding import DECISION_LIMIT_S, Deciding
+from twin.kernel.hazards import Hazards, Reliability, nothing_fails
+from twin.kernel.job import Job
 from twin.kernel.life_power import LifePower
 from twin.kernel.nominal import Nominal
 from twin.kernel.paced import Paced
@@ -26,12 +28,14 @@ from twin.kernel.power import Power, Powering
 from twin.kernel.queue import Queue
 from twin.kernel.recorder import Record, Recorder
 from twin.policies.base import PlacementPolicy, Scheduler
-from twin.policies.view import Shape
+from twin.policies.decisions import Preempt, Start, Wake
+from twin.policies.view import JobView, Placement, Shape
 from twin.site.fleet import Fleet
 from twin.site.layout import Site
 
 Advance = Callable[[int, int], None]
 _ADVANCE_EVERY = 2000  # arrivals
+_IDLE_WAKES = 1000  # in a row, with nothing running and nothing to come
 
 
 class Simulation:
@@ -51,6 +55,8 @@ class Simulation:
         What may fail; nothing if not given.
     powering : Powering, optional
         What draws power and what it may draw; power is not computed if not given.
+    decision_limit_s : float
+        Wall-clock time that the scheduler may take for one decision. [s]
     """
 
     def __init__(
@@ -62,18 +68,23 @@ class Simulation:
         estimate_s: NDArray[np.float64] | None = None,
         reliability: Reliability | None = None,
         powering: Powering | None = None,
+        decision_limit_s: float = DECISION_LIMIT_S,
     ) -> None:
         self.clock = Clock()
         self.jobs = jobs
         self._scheduler = scheduler
+        self._deciding = Deciding(scheduler, decision_limit_s)
+        if scheduler.preempts and reliability is None:
+            reliability = nothing_fails()
         restarts = reliability.restarts if reliability else None
         shapes, self._shape_of = shapes_of(jobs, site, restarts)
         self._shapes = shapes
         run_s = jobs["run_s"].to_numpy()
         self._run_s: list[float] = run_s.tolist()
         self._estimate_s: list[float] = self._run_s if estimate_s is None else estimate_s.tolist()
-        self.cluster = Cluster(Fleet(site), placement, len(shapes))
-        self.queue = Queue(shapes, self._shape_of)
+        self._columns = Columns(jobs, run_s if estimate_s is None else estimate_s)
+        self.cluster = Cluster(Fleet(site), placement, shapes, self._columns, self._shape_of)
+        self.queue = Queue(shapes, self._shape_of, self._columns)
         self.recorder = Recorder(len(jobs))
         self._pools = self.cluster.fleet.index
         self._power = Power(powering, self) if powering else None
@@ -82,6 +93,8 @@ class Simulation:
         if self._hazards is not None:
             self._begin = self._hazards.training.start
             self._counted = self._hazards.training.accounts
+            self._hazards.training.on_gave_way = self.queue.put_back
+            self.cluster.can_preempt = self._hazards.training.can_preempt
             if self._power is not None:
                 training = self._hazards.training
                 self._power.jobs = LifePower(training, self._power.draws, self.recorder)
@@ -97,6 +110,9 @@ class Simulation:
             nominal = Nominal(self.clock, self.cluster, self.recorder)
             self._begin, self._counted = nominal.start, nominal
         self._arrived = False
+        self._wake: Moment | None = None
+        self._woken = False
+        self._idle_wakes = 0
         self._deferred = 0
         nodes = powering.model.nodes if powering else ()
         self._idle_w = [node.gpu_idle_w for node in nodes] or [0.0] * len(site.pools)
@@ -120,7 +136,7 @@ class Simulation:
         InvariantError
             If jobs wait for ever although nothing runs: the scheduler never starts them.
         """
-        with _rare_garbage_collection():
+        with _rare_garbage_collection(), self._deciding.watched():
             return self._run(horizon_s, advance)
 
     def _run(self, horizon_s: float | None, advance: Advance | None) -> Record:
@@ -145,13 +161,12 @@ class Simulation:
                 hazards.recover(now_s)
             if power is not None and power.acts_first:
                 power.settle(now_s)
-            if queue.head is not None:
-                for job in self._scheduler.choose(queue, cluster):
-                    self._start(job, now_s)  # type: ignore[arg-type] # views of our own jobs
+            if queue.head is not None or self._woken:
+                self._decide(now_s)
             self._note(now_s)
             if horizon_s is None and (hazards or power) and self._is_over():
                 break
-        if horizon_s is None and len(self.queue) and not (hazards or power):
+        if horizon_s is None and len(self.queue) and self._never_ends():
             raise InvariantError(
                 f"{len(self.queue)} jobs wait at {clock.now} s, nothing runs and nothing arrives: "
                 f"the scheduler {type(self._scheduler).__name__} never starts them"
@@ -165,10 +180,61 @@ class Simulation:
             end_s, events, incidents, metered, with_lives=hazards is not None
         )
 
+    def _never_ends(self) -> bool:
+        """Whether what waits now could have started: nothing is broken, dark or without power."""
+        fleet = self.cluster.fleet
+        return not (self._power or fleet.down_gpus or fleet.spare_gpus or fleet.dark_gpus)
+
+    def _decide(self, now_s: float) -> None:
+        """The scheduler's turn."""
+        deciding = self._deciding
+        deciding.begin(now_s)
+        self._woken, acted = False, False
+        try:
+            for decision in self._scheduler.choose(self.queue, self.cluster):
+                if type(decision) is Job:
+                    self._start(decision, now_s)
+                elif isinstance(decision, Wake):
+                    self._wake_at(decision.at_s, now_s)
+                    continue
+                elif isinstance(decision, Preempt):
+                    self._preempt(decision.job, now_s)
+                elif isinstance(decision, Start):
+                    self._start_as(decision, now_s)
+                else:
+                    raise deciding.wrong(decision, "which is no job and no decision")
+                acted = True
+        except Exception as error:
+            told = deciding.failed(error)
+            if told is error:
+                raise
+            raise told from error
+        finally:
+            deciding.end()
+        self._idle_wakes = 0 if acted else self._idle_wakes
+
+    def _wake_at(self, at_s: float, now_s: float) -> None:
+        if not at_s > now_s:
+            raise self._deciding.wrong(f"to be asked again at {at_s} s", "which is not ahead")
+        pending = self._wake
+        if at_s < inf and (pending is None or at_s < pending.time_s):
+            self._wake = self.clock.call_at(at_s, CAPS, self._wakes, None)
+
+    def _wakes(self, event: Event) -> None:
+        if event is not self._wake:
+            return
+        self._wake, self._woken = None, True
+        self._idle_wakes += 1
+        if self._idle_wakes > _IDLE_WAKES and not self.cluster.running_jobs and self._arrived:
+            raise InvariantError(
+                f"{len(self.queue)} jobs wait at {self.clock.now} s, nothing runs and nothing "
+                f"arrives: the scheduler {type(self._scheduler).__name__} never starts them"
+            )
+
     def _is_over(self) -> bool:
         """Whether all that can be done is done, though parts go on failing and caps changing."""
         power, running = self._power, self.cluster.running_jobs
-        if not self._arrived or self._deferred:
+        if not self._arrived or self._deferred or (self._wake is not None and self.queue.jobs):
             return False
         if running and not (power is not None and power.all_paused):
             return False
@@ -183,7 +249,7 @@ class Simulation:
         shape_of: list[int] = self._shape_of.tolist()
         run_s, estimate_s, shapes = self._run_s, self._estimate_s, self._shapes
         queue, clock, recorder = self.queue, self.clock, self.recorder
-        details = JobDetails(self.jobs)
+        columns = self._columns
         defers = self._power.release_s if self._power and self._power.defers else None
         now_s = -inf
         for row, at_s in enumerate(submit_s):
@@ -195,7 +261,7 @@ class Simulation:
             shape = shapes[shape_of[row]]
             if shape.pools:
                 recorder.submitted(row)
-                job = Job(row, at_s, run_s[row], estimate_s[row], shape, details)
+                job = Job(row, at_s, run_s[row], estimate_s[row], shape, columns)
                 if defers and (due_s := defers(job, at_s)) > at_s:
                     self._deferred += 1
                     clock.call_at(due_s, ARRIVALS, self._released, job)
@@ -210,18 +276,61 @@ class Simulation:
         self._deferred -= 1
         self.queue.put_back(event._value)
 
-    def _start(self, job: Job, now_s: float) -> None:
+    def _start(self, job: Job, now_s: float, at: Placement | None = None) -> None:
         cluster = self.cluster
-        placement = cluster.place(job.shape)
-        if placement is None or job.start_s == job.start_s:
-            why = "does not fit now" if placement is None else "runs already"
-            name = type(self._scheduler).__name__
-            raise InvariantError(f"{name} chose {job} at {now_s} s, which {why}")
+        self._deciding.about = job
+        if not self._columns.waiting[job.row]:
+            raise self._deciding.wrong(job, "which does not wait")
+        placement = at or cluster.place(job.shape)
+        if placement is None:
+            raise self._deciding.wrong(job, "which does not fit now")
         self.queue.remove(job)
         job.start_s = now_s
         job.expected_end_s = now_s + job.estimate_s
+        if cluster.rates is not None:
+            pool = cluster.fleet.node_pool[placement[0][0]]
+            job.expected_end_s = now_s + job.estimate_s / cluster.rate(job, pool, job.gpus)
         cluster.start(job, placement)
         self._begin(job, now_s)
+
+    def _start_as(self, decision: Start, now_s: float) -> None:
+        """Start a job on other GPUs than it asks for."""
+        job, cluster, deciding = decision.job, self.cluster, self._deciding
+        assert isinstance(job, Job)
+        if not self._scheduler.preempts:
+            raise deciding.wrong(job, "otherwise than it asks, without saying preempts = True")
+        if not self._columns.waiting[job.row]:
+            raise deciding.wrong(job, "which does not wait")
+        gpus = decision.gpus or job.gpus
+        if not min(job.min_gpus, job.gpus) <= gpus <= max(job.max_gpus, job.gpus):
+            least, most = job.min_gpus, job.max_gpus
+            raise deciding.wrong(job, f"with {gpus} GPUs; it can use {least} to {most}")
+        if decision.pool >= 0 and decision.pool not in job.shape.pools:
+            raise deciding.wrong(job, f"in pool {decision.pool}, which will not do for it")
+        at = decision.at
+        if at is not None and not cluster.is_free(at, gpus):
+            raise deciding.wrong(job, f"at {list(at)}, where that many GPUs are not free")
+        shape = cluster.shape(job, gpus, decision.pool)
+        placement = at or cluster.place(shape)
+        if placement is None:
+            raise deciding.wrong(job, f"with {gpus} GPUs, which does not fit now")
+        self.queue.remove(job)
+        job.take_shape(shape)
+        pool = cluster.fleet.node_pool[placement[0][0]]
+        job.start_s = now_s
+        job.expected_end_s = now_s + job.estimate_s / cluster.rate(job, pool, gpus)
+        cluster.start(job, placement)
+        self._begin(job, now_s)
+
+    def _preempt(self, job: JobView, now_s: float) -> None:
+        assert isinstance(job, Job)
+        self._deciding.about = job
+        if not self._scheduler.preempts:
+            raise self._deciding.wrong(job, "to be preempted, without saying preempts = True")
+        if not self.cluster.can_preempt(job):
+            raise self._deciding.wrong(job, "to be preempted, which does not run, or saves already")
+        assert self._hazards is not None
+        self._hazards.training.preempt(job, now_s)
 
     def _note(self, now_s: float) -> None:
         """Take down the state from now on: one row of `recorder.LOG_COLUMNS`, or of the fewer."""

@@ -26,6 +26,8 @@ from twin.kernel.recorder import Recorder
 from twin.kernel.restarts import Restarts
 from twin.policies.base import CheckpointPolicy
 
+_CAN_GIVE_WAY = (STARTING, RUNNING, RESTARTING)
+
 
 @dataclass(frozen=True)
 class Save:
@@ -51,6 +53,8 @@ class Training:
         Called with a job that stands still and is known to, that begins to run without some of its
         replicas, that is over; and with (why, time) when a job has left a node that it was asked
         to leave.
+    on_gave_way : callable
+        Called with a job that has given all back to another and is to wait.
     """
 
     def __init__(
@@ -75,6 +79,7 @@ class Training:
         self.on_shrunk: Callable[[Life], None]
         self.on_end: Callable[[Life], None]
         self.on_left: Callable[[object, float], None]
+        self.on_gave_way: Callable[[Job], None]
         self._checkpoint = checkpoint
         self._storage_faults = 0
         self._rate_factor = rate_factor
@@ -99,12 +104,17 @@ class Training:
             self._recorder.start_s[job.row] = now_s
         life.since_s = now_s
         life.settle_in(self._cluster.fleet)
+        life.rate = self._cluster.rate(job, life.pool, job.gpus)
+        if life.rate != 1.0 or job.shape is not job.asked:
+            life.may_change = True
         for node, mask in job.held.items():
             life.allocations[node] = self._recorder.hold(job.row, node, mask, now_s)
         self.accounts.count(life, life.whole_gpus + job.shape.standby_gpus)
         self.defects.spoil(life, job.held, now_s)
         if not isnan(life.interrupted_s):
             self.restart(life, now_s, 0.0)
+        elif life.preempted and life.runs:
+            self._resume(life, now_s)
         elif self.model.startup_s:
             life.phase = STARTING
             until_s = now_s + self.model.startup_s
@@ -148,6 +158,7 @@ class Training:
         for incident in life.troubled:
             self.incidents.well(incident, now_s)
         life.troubled.clear()
+        life.preempted = False
         life.phase = RUNNING
         life.runs += 1
         interval_s = inf
@@ -294,6 +305,7 @@ class Training:
         self.accounts.count(life, 0)
         self._cluster.end(job, now_s)
         job.held = {}
+        job.take_shape(job.asked)
         for why in left:
             self.on_left(why, now_s)
 
@@ -308,6 +320,7 @@ class Training:
             self.restarts.leave(life, now_s)
         life.event = life.rejoining = None
         life.phase = IDLED
+        self._cluster.leaving.pop(life.job.row, None)
         if isnan(life.interrupted_s):
             life.interrupted_s = now_s
             life.interruptions += by_fault
@@ -412,6 +425,84 @@ class Training:
                 self.drop(life, list(life.leaving), now_s)
                 self.incidents.gpus_idled[life.incident] += life.busy_gpus
             self.on_idle(life, now_s)
+
+    # -- giving way to another job
+
+    def can_preempt(self, job: Job) -> bool:
+        """Whether a running job could give way now."""
+        life = self.lives.get(job.row)
+        return life is not None and life.phase in _CAN_GIVE_WAY and not life.leaving
+
+    def preempt(self, job: Job, now_s: float) -> None:
+        """A job saves, if it has work to save, and gives all that it holds back."""
+        life = self.lives[job.row]
+        self.accounts.settle(life, now_s)
+        levels = life.progress.levels
+        write_s = 0.0
+        if life.phase == RUNNING:
+            self.accounts.stop_work(life)
+            if levels and not self._storage_faults:
+                write_s = levels[-1].write_s
+                life.saves_all = True
+        elif life.phase == RESTARTING:
+            self.restarts.leave(life, now_s)
+        if isnan(life.interrupted_s):
+            life.incident = -1
+        life.preemptions += 1
+        job.preemptions += 1
+        life.phase = SAVING
+        life.event = life.rejoining = None
+        if write_s:
+            self._cluster.leaving[job.row] = job
+            self._cluster.expect_end(job, now_s + write_s)
+            life.event = self._clock.call_at(now_s + write_s, COMPLETIONS, self._has_saved, life)
+        else:
+            self._give_way(life, now_s)
+
+    def _has_saved(self, event: Event) -> None:
+        life: Life = event._value
+        if life.event is event:
+            del self._cluster.leaving[life.job.row]
+            self.accounts.settle(life, self._clock._now)
+            self._give_way(life, self._clock._now)
+
+    def _give_way(self, life: Life, now_s: float) -> None:
+        job, progress = life.job, life.progress
+        life.hit.add("gang")
+        if progress.levels and life.saves_all:
+            progress.save_now()
+        elif progress.levels or self.model.levels:
+            self.accounts.roll_back(life, now_s)
+        # Otherwise nobody says what saving takes: the job is suspended as it is.
+        life.saves_all = False
+        life.preempted = True
+        self.on_end(life)
+        self.release(life, now_s)
+        self.wait_again(life)
+        self.on_gave_way(job)
+
+    def wait_again(self, life: Life) -> None:
+        """A job that has given all back begins to wait: how long it would take from here."""
+        job = life.job
+        left = 1 - life.progress.work_s / job.run_s if job.run_s > 0 else 0.0
+        job.estimate_s = self.model.restart_s + left * life.estimate_s
+        job.start_s = nan
+
+    def _resume(self, life: Life, now_s: float) -> None:
+        """Go on where it gave way."""
+        life.hit.clear()
+        self.defects.spoil(life, life.job.held, now_s)
+        model, levels = self.model, life.progress.levels
+        fixed_s, node_bytes = model.restart_s, 0.0
+        reads = bool(levels) and life.progress.work_s > 0
+        if reads:
+            fixed_s += levels[-1].read_s
+            node_bytes = model.state_bytes_per_gpu * life.job.gpus / life.gang_nodes
+        if fixed_s or node_bytes:
+            life.phase = RESTARTING
+            self.restarts.begin(life, now_s, fixed_s, node_bytes, reads)
+        else:
+            self.run(life, now_s)
 
     # -- software
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from twin.errors import DomainError
 from twin.policies.actions import Action
+from twin.policies.decisions import Preempt, Start, Wake
 from twin.policies.power_view import Demand, Hall, Outlook
 from twin.policies.view import (
     ClusterView,
@@ -24,21 +25,28 @@ from twin.policies.view import (
     SaveView,
 )
 
+# A job alone is started as it asks.
+Decision = JobView | Start | Preempt | Wake
+
 
 class Scheduler(ABC):
-    """Chooses which waiting jobs start now.
+    """Chooses which waiting jobs start now, and which running ones give way.
 
     `choose` is a generator, asked once at every instant at which something changed while jobs
-    wait. Each job that it yields is placed and started before it goes on, so that queue and
-    cluster always show the state that its next choice will meet. A job that does not fit must not
-    be yielded; ask ``cluster.fits`` first.
+    wait. Each decision that it yields is carried out before it goes on, so that queue and cluster
+    always show the state that its next choice will meet. A job that does not fit must not be
+    yielded; ask ``cluster.fits`` first. It keeps no state: what must be remembered goes into
+    ``cluster.notes``, which begins empty with each run.
     """
 
     kind: ClassVar[str] = "schedulers"
 
+    # Whether it may preempt running jobs, or start jobs otherwise than they ask.
+    preempts: ClassVar[bool] = False
+
     @abstractmethod
-    def choose(self, queue: QueueView, cluster: ClusterView) -> Iterator[JobView]:
-        """Yield the waiting jobs to start now, in order."""
+    def choose(self, queue: QueueView, cluster: ClusterView) -> Iterator[Decision]:
+        """Yield what is to be done now, in order: `twin.policies.decisions`."""
 
 
 class PlacementPolicy(ABC):

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.site.layout import Site
 
 Placement = Sequence[tuple[int, int]]  # (node id, GPUs taken on it), each node once
 
@@ -54,10 +59,88 @@ class JobView(Protocol):
 
     @property
     def priority(self) -> int: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def qos(self) -> str: ...
+    @property
+    def deadline_s(self) -> float:
+        """When it should have ended; NaN if nobody says."""
+
+    @property
+    def min_gpus(self) -> int: ...
+    @property
+    def max_gpus(self) -> int: ...
+    @property
+    def since_s(self) -> float:
+        """When it last began to wait or, if it runs, to run."""
+
+    @property
+    def preemptions(self) -> int:
+        """How often a scheduler has preempted it."""
+
+    def left_s(self, now_s: float) -> float:
+        """Expected duration of what it has left to do."""
+
+    def attained_gpu_s(self, now_s: float) -> float:
+        """GPU-time that it has held so far."""
+
+
+class JobsView(Protocol):
+    """Some jobs as columns, (n,) arrays in one order, for schedulers that compare many of them."""
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """Their rows in the workload."""
+
+    @property
+    def now_s(self) -> float: ...
+    @property
+    def running(self) -> NDArray[np.bool_]: ...
+    def __len__(self) -> int: ...
+    def column(self, name: str) -> NDArray[Any]:
+        """Any column of numbers of the job table."""
+
+    def codes(self, name: str) -> tuple[NDArray[np.int32], list[str]]:
+        """Numbers of the distinct texts of a column of the job table, and these texts."""
+
+    @property
+    def submit_s(self) -> NDArray[np.float64]: ...
+    @property
+    def gpus(self) -> NDArray[np.int64]:
+        """GPUs asked for."""
+
+    @property
+    def held_gpus(self) -> NDArray[np.int64]:
+        """GPUs held."""
+
+    @property
+    def left_s(self) -> NDArray[np.float64]:
+        """Expected duration of what they have left to do."""
+
+    @property
+    def since_s(self) -> NDArray[np.float64]:
+        """When they last began to wait or, if they run, to run."""
+
+    @property
+    def spell_s(self) -> NDArray[np.float64]:
+        """How long they have waited or run since then."""
+
+    @property
+    def attained_gpu_s(self) -> NDArray[np.float64]:
+        """GPU-time that they have held so far."""
+
+    @property
+    def shape_index(self) -> NDArray[np.int32]:
+        """Index of the shape that they ask for."""
 
 
 class QueueView(Protocol):
     """The waiting jobs in queue order."""
+
+    shapes: Sequence[Shape]
+    # Jobs that began to wait since a scheduler last emptied the list; None until one wants to know.
+    joined: list[Any] | None
 
     @property
     def head(self) -> JobView | None:
@@ -75,6 +158,35 @@ class QueueView(Protocol):
         ``most_gpus`` GPUs are passed over unasked. The search costs the logarithm of the queue's
         length, not its length.
         """
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """Rows of the waiting jobs, in the order of the workload."""
+
+    def still_waiting(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of these jobs wait now."""
+
+    def job(self, row: int) -> JobView:
+        """A waiting job by its row."""
+
+    def table(self, rows: NDArray[np.int64]) -> JobsView:
+        """Waiting jobs as columns."""
+
+
+class SketchView(Protocol):
+    """A copy of what is free, on which jobs leave and are placed without anything happening."""
+
+    def release(self, job: Any) -> None:
+        """A running job would give back all that it holds."""
+
+    def retake(self, job: Any) -> None:
+        """Undo `release`."""
+
+    def place(self, shape: Shape) -> Placement | None:
+        """Where a job of this shape would go, which is then taken; None if nowhere."""
+
+    def is_free_now(self, placement: Placement) -> bool:
+        """Whether these GPUs are free in truth."""
 
 
 class Reservation(Protocol):
@@ -98,6 +210,35 @@ class ClusterView(Protocol):
     @property
     def running(self) -> Sequence[JobView]:
         """Running jobs, oldest start first."""
+
+    @property
+    def site(self) -> Site:
+        """What stands in the hall."""
+
+    # What the scheduler remembers from one decision to the next; empty when a run begins.
+    notes: dict[str, Any]
+
+    @property
+    def leaving(self) -> Mapping[int, Any]:
+        """Running jobs, by row, that save before they give way."""
+
+    # Jobs that have ended since a scheduler last emptied the list; None until one wants to know.
+    ended: list[Any] | None
+
+    def running_table(self, jobs: Sequence[Any]) -> JobsView:
+        """Running jobs as columns."""
+
+    def may_give_way(self) -> Sequence[JobView]:
+        """Running jobs that can be preempted now, oldest start first."""
+
+    def rate(self, job: JobView, pool: int, gpus: int) -> float:
+        """Speed of a job on so many GPUs of a pool, against its nominal one."""
+
+    def shape(self, job: JobView, gpus: int, pool: int) -> Shape:
+        """The shape of a job with another number of GPUs, or in one pool only (-1: as it asks)."""
+
+    def sketch(self) -> SketchView:
+        """A copy of what is free, those that are about to give way gone, to try things out on."""
 
     def fits(self, shape: Shape) -> bool:
         """Whether the placement policy finds a place for a job of this shape now."""

@@ -1,0 +1,75 @@
+"""What if: a copy of what is free, on which jobs leave and are placed, to try things out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from twin.policies.base import PlacementPolicy
+from twin.policies.view import Placement, Shape
+from twin.site.fleet import Fleet
+
+if TYPE_CHECKING:
+    from twin.kernel.job import Job
+
+
+class Sketch:
+    """Free GPUs by node, as they would be.
+
+    Counts only: GPUs of a node that a job holds and that are to leave service do not come free.
+    What may refuse a placement, such as a cap of power, is not asked.
+    """
+
+    def __init__(self, fleet: Fleet, policy: PlacementPolicy, leaving: Iterable[Job] = ()) -> None:
+        self._fleet = fleet
+        self._policy = policy
+        self._index = [index.copy() for index in fleet.index]
+        self._free: dict[int, int] = {}  # where it differs from the fleet's
+        for job in leaving:
+            self.release(job)
+
+    def free(self, node: int) -> int:
+        """GPUs free on a node."""
+        found = self._free.get(node)
+        return self._fleet.free_mask[node].bit_count() if found is None else found
+
+    def release(self, job: Job) -> None:
+        """A running job would give back all that it holds."""
+        self._change(job.held, 1)
+
+    def retake(self, job: Job) -> None:
+        """Undo `release`."""
+        self._change(job.held, -1)
+
+    def place(self, shape: Shape) -> Placement | None:
+        """Where a job of this shape would go, which is then taken; None if nowhere."""
+        fleet = self._fleet
+        for pool in shape.pools:
+            if self._index[pool].free_gpus < shape.gpus:
+                continue
+            place = self._policy.place(shape.gpus, self._index[pool])
+            if place:
+                first = fleet.first_node[pool]
+                taken = [(first + node, gpus) for node, gpus in place]
+                for node, gpus in taken:
+                    self._move(node, -gpus)
+                return taken
+        return None
+
+    def is_free_now(self, placement: Placement) -> bool:
+        """Whether these GPUs are free in truth."""
+        masks = self._fleet.free_mask
+        return all(masks[node].bit_count() >= gpus for node, gpus in placement)
+
+    def _change(self, held: Mapping[int, int], sign: int) -> None:
+        down = self._fleet.down_mask
+        for node, mask in held.items():
+            gpus = (mask & ~down[node]).bit_count()
+            if gpus:
+                self._move(node, sign * gpus)
+
+    def _move(self, node: int, more: int) -> None:
+        pool = self._fleet.node_pool[node]
+        before = self.free(node)
+        self._index[pool].move(node - self._fleet.first_node[pool], before, before + more)
+        self._free[node] = before + more

@@ -1,0 +1,47 @@
+"""What a scheduler may yield: jobs to start, jobs to preempt, times to be asked again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from twin.policies.view import JobView, Placement
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Start a waiting job otherwise than it asks.
+
+    Attributes
+    ----------
+    gpus : int
+        GPUs that it gets; 0 for as many as it asks for.
+    pool : int
+        Pool that it is placed in, by number; -1 for any that will do.
+    at : Placement or None
+        The nodes and the GPUs on each; None to ask the placement policy.
+    """
+
+    job: JobView
+    gpus: int = 0
+    pool: int = -1
+    at: Placement | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Preempt:
+    """A running job saves, gives its GPUs back and waits in its old place in the queue.
+
+    Where saving takes no time its GPUs are free at once, otherwise when it has saved; the
+    scheduler is asked then.
+    """
+
+    job: JobView
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """Ask again at this time, though nothing may have happened. [s]"""
+
+    at_s: float

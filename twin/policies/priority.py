@@ -1,0 +1,235 @@
+"""Schedulers that put jobs in an order: backfill and preemption, done once for all of them."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import inf
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.errors import DomainError
+from twin.policies.base import Decision, Scheduler
+from twin.policies.decisions import Preempt, Start, Wake
+from twin.policies.ranking import Keys, Ranking
+from twin.policies.view import (
+    ClusterView,
+    JobsView,
+    JobView,
+    QueueView,
+    Reservation,
+    Shape,
+    SketchView,
+)
+
+Backfill = Literal["none", "easy", "any"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PriorityScheduler(Scheduler):
+    """Starts jobs in the order of their keys, the least first, ties in queue order.
+
+    A policy gives `order` and, if it ``preempts``, may say in `gives_way` who yields to whom. What
+    happens behind the first job that does not fit is the option ``backfill``: ``none``, nothing
+    passes it; ``easy``, it has a reservation and others pass if they leave that whole; ``any``,
+    whatever fits passes, so that large jobs may starve.
+
+    A waiting job's key is taken when it begins to wait. Where keys change meanwhile, all are taken
+    anew every ``rerank_s``.
+    """
+
+    backfill: Backfill = "none"
+    depth: int = 1000  # jobs looked at behind the first that does not fit
+
+    def __post_init__(self) -> None:
+        if self.depth < 0:
+            raise DomainError("depth: must be 0 or above")
+
+    @property
+    def reranks_s(self) -> float:
+        """How often the keys of waiting jobs are taken anew; ``inf`` where they do not change."""
+        return inf
+
+    @abstractmethod
+    def order(self, jobs: JobsView, cluster: ClusterView) -> Keys:
+        """(n,) keys of waiting or running jobs, the least first."""
+
+    def gives_way(
+        self, running: JobsView, keys: Keys, waiting: JobsView, key: float
+    ) -> NDArray[np.bool_]:
+        """(n_running,) which running jobs the one waiting job may preempt."""
+        return keys > key
+
+    def next_change_s(self, running: JobsView, cluster: ClusterView) -> float:
+        """When the order of running jobs changes though nothing happens. [s]"""
+        return inf
+
+    def choose(self, queue: QueueView, cluster: ClusterView) -> Iterator[Decision]:
+        if queue.head is None or (cluster.free_gpus == 0 and not self.preempts):
+            return
+        ranking: Ranking = cluster.notes.setdefault("ranking", Ranking())
+
+        def key(jobs: JobsView) -> Keys:
+            return self.order(jobs, cluster)
+
+        if cluster.now_s >= ranking.as_of_s + self.reranks_s:
+            ranking.rank_all(queue, key, cluster.now_s)
+        else:
+            ranking.update(queue, key)
+        if self.preempts:
+            yield from _Preempting(self, ranking, queue, cluster).decisions()
+        else:
+            yield from self._start_in_order(ranking, queue, cluster)
+
+    def _start_in_order(
+        self, ranking: Ranking, queue: QueueView, cluster: ClusterView
+    ) -> Iterator[Decision]:
+        rows, at = ranking.rows, 0
+        while True:
+            if at == len(rows):
+                return
+            job = queue.job(int(rows[at]))
+            if not cluster.fits(job.shape):
+                break
+            yield job
+            at += 1
+        if self.backfill == "none":
+            return
+        reservation = cluster.reserve(job) if self.backfill == "easy" else None
+        yield from pass_by(rows[at + 1 : at + 1 + self.depth], reservation, queue, cluster)
+
+
+def pass_by(
+    rows: NDArray[np.int64],
+    reservation: Reservation | None,
+    queue: QueueView,
+    cluster: ClusterView,
+) -> Iterator[JobView]:
+    """Jobs of these rows, in their order, that fit now and leave a reservation whole.
+
+    One look at all of them for each job that is found: they are compared by arrays.
+    """
+    table = queue.table(rows)
+    shapes, left_s = table.shape_index, table.left_s
+    limit_s = np.full(len(queue.shapes), -inf)
+    while len(rows) and cluster.free_gpus:
+        most_gpus = cluster.largest_fit()
+        for index in np.flatnonzero(np.bincount(shapes)).tolist():
+            limit_s[index] = _deadline_s(queue.shapes[index], reservation, cluster, most_gpus)
+        may = cluster.now_s + left_s <= limit_s[shapes]
+        first = int(may.argmax())
+        if not may[first]:
+            return
+        yield queue.job(int(rows[first]))
+        rows, shapes, left_s = rows[first + 1 :], shapes[first + 1 :], left_s[first + 1 :]
+
+
+def _deadline_s(
+    shape: Shape, reservation: Reservation | None, cluster: ClusterView, most_gpus: int
+) -> float:
+    """By when a job of this shape must end if it starts now; -inf if it cannot start."""
+    if shape.gpus > most_gpus or not cluster.fits(shape):
+        return -inf
+    if reservation is None or reservation.leaves_room_for(shape):
+        return inf
+    return reservation.start_s
+
+
+class _Preempting:
+    """One decision of a scheduler that preempts.
+
+    Jobs are gone through in order on a sketch of the cluster. Each is placed there on what is free,
+    or on what running jobs leave that give way to it, the last in order first. What it gets in
+    the sketch is kept for it: it starts at once where those GPUs are free in truth, otherwise once
+    they are.
+    """
+
+    def __init__(
+        self,
+        policy: PriorityScheduler,
+        ranking: Ranking,
+        queue: QueueView,
+        cluster: ClusterView,
+    ) -> None:
+        self._policy = policy
+        self._ranking = ranking
+        self._queue = queue
+        self._cluster = cluster
+
+    def decisions(self) -> Iterator[Decision]:
+        policy, queue, cluster = self._policy, self._queue, self._cluster
+        rows, keys_of = self._ranking.rows.tolist(), self._ranking.keys.tolist()
+        started = 0
+        while started < len(rows) and cluster.fits((job := queue.job(rows[started])).shape):
+            yield job
+            started += 1
+        if started == len(rows):
+            return
+        running = cluster.may_give_way()
+        table = cluster.running_table(running)
+        keys = policy.order(table, cluster)
+        wake_s = policy.next_change_s(table, cluster)
+        if cluster.now_s < wake_s < inf:
+            yield Wake(wake_s)
+        # The last in order gives way first; of equals, the one that started last.
+        by_key = np.lexsort((-table.since_s, -keys))
+        there = np.ones(len(running), bool)
+        sketch, hopeless = cluster.sketch(), set[int]()
+        reservation: Reservation | None = None
+        looked = 0
+        for row, key in zip(rows[started:], keys_of[started:], strict=True):
+            job = queue.job(row)
+            looked += reservation is not None
+            if looked > policy.depth:
+                return
+            shape = job.shape
+            place = None if shape.index in hopeless else sketch.place(shape)
+            if place is None and len(running):
+                one = queue.table(np.array([row]))
+                may = there & policy.gives_way(table, keys, one, key)
+                victims = [running[at] for at in by_key.tolist() if may[at]]
+                place, needed = _room_for(shape, victims, sketch)
+                for victim in needed:
+                    there[running.index(victim)] = False
+                    hopeless.clear()
+                    yield Preempt(victim)
+            if place is None:
+                hopeless.add(shape.index)
+                if policy.backfill == "none":
+                    return
+                if policy.backfill == "easy" and reservation is None:
+                    reservation = cluster.reserve(job)
+                continue
+            if sketch.is_free_now(place) and self._may_pass(job, reservation):
+                yield Start(job, at=place)
+
+    def _may_pass(self, job: JobView, reservation: Reservation | None) -> bool:
+        if reservation is None:
+            return True
+        end_s = self._cluster.now_s + job.left_s(self._cluster.now_s)
+        return end_s <= reservation.start_s or reservation.leaves_room_for(job.shape)
+
+
+def _room_for(
+    shape: Shape, victims: list[JobView], sketch: SketchView
+) -> tuple[list[tuple[int, int]] | None, list[JobView]]:
+    """A place for a job where some of these leave, in their order, and those that must."""
+    gone: list[JobView] = []
+    place = None
+    for victim in victims:
+        sketch.release(victim)
+        gone.append(victim)
+        place = sketch.place(shape)
+        if place is not None:
+            break
+    needed = []
+    nodes = {node for node, _ in place} if place is not None else set()
+    for victim in gone:
+        if nodes.isdisjoint(victim.held):  # type: ignore[attr-defined] # one of ours
+            sketch.retake(victim)
+        else:
+            needed.append(victim)
+    return (list(place) if place is not None else None), needed
