@@ -327,6 +327,31 @@ def report(
 
 @app.command()
 @_guarded
+def export(
+    run: Annotated[Path, typer.Argument(help="Run directory.", show_default=False)],
+    format_: Annotated[
+        str | None, typer.Option("--format", help="swf, evalys or perfetto; else by the ending.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="File to write; beside the run if not given.")
+    ] = None,
+) -> None:
+    """Write a finished run for other tools: its jobs as a trace or a table, or all of it as events.
+
+    By their endings .swf is the Standard Workload Format, .csv the jobs as Evalys reads them, .json
+    a trace of events that Perfetto opens. A name that ends in .gz as well is compressed.
+
+    Examples:
+      twin export out/first --format swf
+      twin export out/first -o first.trace.json.gz
+    """
+    from twin.export import export as export_run
+
+    typer.echo("\n".join(export_run(run, format_, out).lines()))
+
+
+@app.command()
+@_guarded
 def replay(
     trace: Annotated[Path, typer.Argument(help="Job trace.", show_default=False)],
     on: Annotated[Path, typer.Option("--on", help="Scenario file that describes the cluster.")],
