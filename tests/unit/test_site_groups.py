@@ -27,7 +27,7 @@ def used_pools(draw):
         for level in LEVELS:  # from the first time on they are told of changes
             index.groups(level)
         index.groups("leaf", "row")
-        index.cells("row", of="rack")
+        index.tiers("rack", "row", "hall")
     return index, free
 
 
@@ -59,13 +59,19 @@ def test_groups_count_what_a_scan_counts(used, data):
 
 @settings(max_examples=100, deadline=None)
 @given(used_pools())
-def test_cells_count_the_whole_racks_of_each_row(used):
-    index, _ = used
-    racks, rows = index.groups("rack"), index.cells("row", of="rack")
-    whole = [rack for rack in range(len(racks)) if racks.free[rack] == racks.largest]
-    assert rows.free == [sum(rack in whole for rack in members) for members in rows.members]
-    for rack, row in enumerate(rows.of):
-        assert {index.units("row")[node] for node in racks.members[rack]} == {rows.units[row][0]}
+def test_tiers_count_the_whole_racks_of_each_row_and_the_whole_rows(used):
+    index, free = used
+    racks, rows, halls = index.tiers("rack", "row", "hall")
+    full = [rack for rack, nodes in enumerate(racks.members) if len(nodes) == racks.largest]
+    whole = {r for r in full if all(free[v] == index.gpus_per_node for v in racks.members[r])}
+    assert rows.free == [len(whole & set(members)) for members in rows.members]
+    assert sorted(rack for members in rows.members for rack in members) == full
+    for row, members in enumerate(rows.members):
+        nodes = [node for rack in members for node in racks.members[rack]]
+        assert {index.units("row")[node] for node in nodes} == {rows.units[row][0]}
+    most = max(map(len, rows.members))
+    whole_rows = [r for r, of in enumerate(rows.members) if len(of) == most and set(of) <= whole]
+    assert halls.free == [len(whole_rows)]
 
 
 @settings(max_examples=100, deadline=None)
@@ -78,8 +84,24 @@ def test_nodes_in_the_order_of_their_fit(used, data):
     assert index.having(gpus) == len(fits)
     assert [index.nth(gpus, k) for k in range(len(fits))] == fits
     assert index.first(gpus) == min(fits, default=-1)
+    assert index.fewest(gpus) == (free[fits[0]] if fits else -1)
     just = [v for v, f in enumerate(free) if f == gpus]
+    assert list(index.all_with(gpus)) == just
     assert index.exactly(gpus) == (just[0] if just else -1)
+
+
+def test_a_copy_answers_alike_and_goes_its_own_way():
+    site = lay_out([Pool("p", "n", "", 8, 8, nodes_per_rack=2, racks_per_row=2)])
+    index = Fleet(site).index[0]
+    racks, rows = index.tiers("rack", "row")
+    index.move(0, 8, 5)
+    copy = index.copy()
+    copy.move(2, 8, 0)
+    assert (racks.free, rows.free, index.changes) == ([1, 2, 2, 2], [1, 2], 1)
+    racks, rows = copy.tiers("rack", "row")
+    assert (racks.free, rows.free, copy.changes) == ([1, 1, 2, 2], [0, 2], 2)
+    assert copy.groups("rack") is racks and copy.groups("hall").free == [6]
+    assert copy.wholly_free_in(("rack",), 1, 2) == [3]
 
 
 def test_the_nth_node_is_found_in_a_large_pool():

@@ -14,15 +14,16 @@ class Groups:
 
     Parameters
     ----------
-    keys : sequence of tuple
-        Where each member stands. Groups are numbered from 0 in the order in which keys appear.
+    keys : sequence of tuple or None
+        Where each member stands; None for one that is in no group. Groups are numbered from 0 in
+        the order in which keys appear.
     is_free : callable
         Whether a member is wholly free now.
 
     Attributes
     ----------
     of : list of int
-        Group of each member.
+        Group of each member, -1 for none.
     members : list of list of int
         Members of each group, ascending.
     units : list of tuple
@@ -37,13 +38,16 @@ class Groups:
 
     __slots__ = ("_by_free", "free", "largest", "members", "of", "told", "units")
 
-    def __init__(self, keys: Sequence[tuple[int, ...]], is_free: Callable[[int], bool]) -> None:
+    def __init__(
+        self, keys: Sequence[tuple[int, ...] | None], is_free: Callable[[int], bool]
+    ) -> None:
         number: dict[tuple[int, ...], int] = {}
-        self.of = [number.setdefault(key, len(number)) for key in keys]
+        self.of = [-1 if key is None else number.setdefault(key, len(number)) for key in keys]
         self.units = list(number)
         self.members: list[list[int]] = [[] for _ in number]
         for member, group in enumerate(self.of):
-            self.members[group].append(member)
+            if group >= 0:
+                self.members[group].append(member)
         self.largest = max(map(len, self.members), default=0)
         self.free = [sum(map(is_free, members)) for members in self.members]
         self._by_free = [0] * (self.largest + 1)  # bit g: group g has so many free
@@ -53,6 +57,18 @@ class Groups:
 
     def __len__(self) -> int:
         return len(self.free)
+
+    def copy(self, made: dict[int, Groups]) -> Groups:
+        """The same groups, and those of these groups, to try things out on.
+
+        What is copied is entered in ``made`` under the identity of what it is a copy of.
+        """
+        other = made[id(self)] = object.__new__(Groups)
+        other.of, other.members, other.units = self.of, self.members, self.units
+        other.largest = self.largest
+        other.free, other._by_free = self.free.copy(), self._by_free.copy()
+        other.told = [outer.copy(made) for outer in self.told]
+        return other
 
     def is_whole(self, group: int) -> bool:
         """Whether a group is as large as any, and all of it is free."""

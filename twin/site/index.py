@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any
 
 from twin.site.groups import Groups
 
@@ -19,20 +21,29 @@ class FreeIndex:
     the lowest node of a bucket cost the same in a hall of 100 nodes and of 100,000.
 
     Node numbers here count from 0 within the pool; `Fleet` translates to node ids. ``units`` says
-    which unit of a level each of them stands in.
+    which unit of a level each of them stands in. Who knows what else placements may ask for, of
+    labels, power and heat, sets the callables that answer.
+
+    Attributes
+    ----------
+    nodes_with, headroom_w, hall_heat : callable
+        As in `twin.policies.view.PoolView`; as long as nobody knows, the answer is nothing.
     """
 
     __slots__ = (
-        "_cells",
         "_filled",
         "_groups",
         "_occupied",
+        "_tiers",
         "_told",
         "_words",
         "changes",
         "free_gpus",
         "gpus_per_node",
+        "hall_heat",
+        "headroom_w",
         "nodes",
+        "nodes_with",
         "sizes",
         "units",
     )
@@ -44,6 +55,9 @@ class FreeIndex:
         units: Callable[[str], Sequence[int]] = lambda level: (),
     ) -> None:
         self.units = units
+        self.nodes_with: Callable[[tuple[str, ...]], Mapping[int, int]] = lambda labels: {}
+        self.headroom_w: Callable[[str], Sequence[float]] = lambda level: ()
+        self.hall_heat: Callable[[], Sequence[Any]] = lambda: ()
         self.nodes = nodes
         self.gpus_per_node = gpus_per_node
         self.free_gpus = nodes * gpus_per_node
@@ -61,7 +75,7 @@ class FreeIndex:
             Groups
         ] = []  # who is told of nodes that become wholly free, or cease to be
         self._groups: dict[tuple[str, ...], tuple[Groups, list[Mapping[int, int]]]] = {}
-        self._cells: dict[tuple[str, str], Groups] = {}
+        self._tiers: dict[tuple[str, ...], list[Groups]] = {}
 
     def copy(self) -> FreeIndex:
         """The same places, to try things out on."""
@@ -71,6 +85,16 @@ class FreeIndex:
         other._words = [words.copy() for words in self._words]
         other._occupied = self._occupied.copy()
         other.sizes = self.sizes.copy()
+        other.changes, other._told, other._groups, other._tiers = self.changes, [], {}, {}
+        other.nodes_with, other.headroom_w = self.nodes_with, self.headroom_w
+        other.hall_heat = self.hall_heat
+        if self._told:
+            made: dict[int, Groups] = {}
+            other._told = [groups.copy(made) for groups in self._told]
+            for levels, (groups, masks) in self._groups.items():
+                other._groups[levels] = made[id(groups)], masks
+            for levels, tiers in self._tiers.items():
+                other._tiers[levels] = [made[id(tier)] for tier in tiers]
         return other
 
     def move(self, node: int, before: int, after: int) -> None:
@@ -113,14 +137,22 @@ class FreeIndex:
         lowest = (self.exactly(free) for free in range(gpus, self.gpus_per_node + 1))
         return min((node for node in lowest if node >= 0), default=-1)
 
+    def fewest(self, gpus: int) -> int:
+        """The fewest free GPUs, so many or more, that some node has; -1 if none has so many."""
+        enough = self._filled >> gpus
+        return gpus + (enough & -enough).bit_length() - 1 if enough else -1
+
     def exactly(self, gpus: int) -> int:
         """The lowest node with just so many GPUs free; -1 if none."""
-        occupied = self._occupied[gpus]
-        if not occupied:
-            return -1
-        word = (occupied & -occupied).bit_length() - 1
-        bits = self._words[gpus][word]
-        return (word << _SHIFT) + (bits & -bits).bit_length() - 1
+        return next(self.all_with(gpus), -1)
+
+    def all_with(self, gpus: int) -> Iterator[int]:
+        """The nodes with just so many GPUs free, ascending."""
+        for word, bits in enumerate(self._words[gpus]):
+            while bits:
+                bit = bits & -bits
+                bits ^= bit
+                yield (word << _SHIFT) + bit.bit_length() - 1
 
     def having(self, gpus: int) -> int:
         """How many nodes have so many GPUs free or more."""
@@ -149,12 +181,7 @@ class FreeIndex:
 
     def fitting(self, gpus: int) -> Iterator[int]:
         """Nodes with so many GPUs free or more, those with fewest first, then the lowest."""
-        for words in self._words[gpus:]:
-            for word, bits in enumerate(words):
-                while bits:
-                    bit = bits & -bits
-                    bits ^= bit
-                    yield (word << _SHIFT) + bit.bit_length() - 1
+        return chain.from_iterable(map(self.all_with, range(gpus, self.gpus_per_node + 1)))
 
     def most_free(self) -> int:
         """The most GPUs that are free on any one node."""
@@ -189,15 +216,26 @@ class FreeIndex:
         """
         return self._grouped(levels)[0]
 
-    def cells(self, level: str, of: str) -> Groups:
-        """The units of one level that lie in each unit of another: racks in rows."""
-        if (level, of) not in self._cells:
-            inner = self.groups(of)
-            outer = self._where((level,))
-            keys = [outer[nodes[0]] for nodes in inner.members]
-            self._cells[level, of] = cells = Groups(keys, inner.is_whole)
-            inner.told.append(cells)
-        return self._cells[level, of]
+    def tiers(self, *levels: str) -> list[Groups]:
+        """Cells of cells: nodes in units of the first level, such units in those of the next, ...
+
+        A unit counts as wholly free if it is as large as any and all in it is. One that is smaller
+        is in no cell of the next level.
+        """
+        if levels not in self._tiers:
+            tiers = [self.groups(levels[0])]
+            first = [nodes[0] for nodes in tiers[0].members]  # a node of each group
+            for level in levels[1:]:
+                inner, where = tiers[-1], self._where((level,))
+                keys = [
+                    where[node] if len(members) == inner.largest else None
+                    for node, members in zip(first, inner.members, strict=True)
+                ]
+                tiers.append(Groups(keys, inner.is_whole))
+                inner.told.append(tiers[-1])
+                first = [first[members[0]] for members in tiers[-1].members]
+            self._tiers[levels] = tiers
+        return self._tiers[levels]
 
     def tightest_in(self, levels: tuple[str, ...], group: int, gpus: int) -> int:
         """As `tightest`, among the nodes of one group of these levels."""
