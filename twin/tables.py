@@ -123,6 +123,7 @@ WORKLOAD = _table(
         ("min_gpus", "int32", "", "fewest GPUs that it can work on; 0: as many as it asks for"),
         ("max_gpus", "int32", "", "most GPUs that it can make use of; 0: as many as it asks for"),
         ("gpu_types", "category", "", "GPU types that will do, joined by |; empty for any"),
+        ("until_s", "float64", "s", "until when a service wants this replica; NaN for a job"),
     ],
 )
 
@@ -134,7 +135,7 @@ _MEMORY_UNITS = (
     *(("kib", 2.0**10), ("mib", 2.0**20), ("gib", 2.0**30), ("tib", 2.0**40)),
 )
 TRACE_COLUMNS: dict[str, tuple[str, float]] = {
-    **{name: (name, 1.0) for name in WORKLOAD.names()},
+    **{name: (name, 1.0) for name in WORKLOAD.names() if name != "until_s"},
     **{
         f"{what}_{unit}": (f"{what}_s", factor)
         for what in ("submit", "start", "end", "run", "estimate", "deadline")
@@ -172,6 +173,7 @@ JOBS = _table(
         ("deadline_s", "float64", "s", "when it should have ended; NaN if there is no deadline"),
         ("qos", "category", "", "class of service"),
         ("model", "category", "", "name of the model trained or served"),
+        ("until_s", "float64", "s", "until when a service wants this replica; NaN for a job"),
     ],
 )
 

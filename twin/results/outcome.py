@@ -130,7 +130,7 @@ def _jobs(record: Record, jobs: pd.DataFrame, shares: dict[str, Any], site: Site
         "user": jobs["user"],
         "group": jobs["group"],
         "kind": jobs["kind"],
-        **{name: jobs[name] for name in ("gpu_fraction", "deadline_s", "qos", "model")},
+        **{name: jobs[name] for name in ("gpu_fraction", "deadline_s", "qos", "model", "until_s")},
         "pool": _categories(pool_of, names),
         "state": _categories(_STATE_CODES[np.minimum(record.state, recorder.QUEUED)], JOB_STATES),
         "energy_j": np.full(n, np.nan),

@@ -29,6 +29,7 @@ DEFAULTS: dict[str, Any] = {
     "min_gpus": 0,
     "max_gpus": 0,
     "gpu_types": "",
+    "until_s": np.nan,
 }
 
 
