@@ -109,6 +109,7 @@ def jobs_table(**columns: Any) -> pd.DataFrame:
         "migrations": 0,
         "gpu_fraction": 1.0,
         "deadline_s": np.nan,
+        "until_s": np.nan,
         "qos": pd.Categorical([""] * n),
         "model": pd.Categorical([""] * n),
         **{f"{share.name}_gpu_s": 0.0 for share in GPU_TIME_SHARES},
