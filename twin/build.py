@@ -167,6 +167,7 @@ def build_workload(scenario: Scenario, site: Site) -> Workload:
             format=spec.trace.format,
             on_bad_row=spec.trace.on_bad_row,
             columns=spec.trace.columns,
+            include=spec.trace.include,
         )
     elif spec.jobs:
         from twin.workload.written import written
@@ -177,7 +178,7 @@ def build_workload(scenario: Scenario, site: Site) -> Workload:
 
         assert spec.synthetic is not None  # the schema sees to it
         workload = generate(spec.synthetic, scenario.seed, site.n_gpus, start=scenario.start)
-    workload = apply(workload, spec.transforms, scenario.seed)
+    workload = apply(workload, spec.transforms, scenario.seed, site.n_gpus)
     if workload.jobs.empty:
         raise InputError(
             f"{workload.intake.source}: no job is left to run after the transforms "

@@ -181,7 +181,7 @@ def test_a_fault_names_the_file_that_it_stands_in(here):
     said = faults("extends: base.yaml\nsed: 3\nseed: x\noutput: {timeline_bin: 3}")
     assert said == [
         "x.yaml:2:1 sed: unknown key 'sed'; did you mean 'seed'? Known: description, failures,"
-        " horizon, name, output, policies, power, recovery, seed, site, start, workload",
+        " horizon, name, output, policies, power, recovery, seed, sharing, site, start and 1 more",
         "x.yaml:3:1 seed: expected a whole number, found 'x'",
         "x.yaml:4:10 output.timeline_bin: 3 has no unit; write it with its unit, for example"
         " '30 min'",

@@ -17,8 +17,9 @@ from twin.scenario.quantities import CalendarTime, Name, Quantity, Seed
 from twin.scenario.recovery import Recovery
 from twin.scenario.repair import usual_time_s
 from twin.scenario.section import Section, fault, faults
+from twin.scenario.sharing import Sharing
 from twin.scenario.site import Site
-from twin.scenario.workload import Window, Workload
+from twin.scenario.workload import Fill, Window, Workload
 from twin.units import format_duration, parse_quantity
 
 
@@ -59,6 +60,10 @@ class Scenario(Section):
     )
     site: Site = Field(description="what stands there")
     workload: Workload = Field(description="what is to be done")
+    sharing: Sharing | None = Field(
+        default=None,
+        description="jobs may share a GPU; without it each that asks for part gets a whole one",
+    )
     policies: Policies = Field(default_factory=Policies, description="how it is run")
     failures: Failures | None = Field(
         default=None, description="what may go wrong; without it nothing does"
@@ -83,6 +88,19 @@ class Scenario(Section):
             if dated and self.workload.trace is None and self.start is None:
                 message = "has dates, but synthetic jobs have none: give the scenario a start"
                 raise fault(message, change, "workload", "transforms", at, "window")
+        return self
+
+    @model_validator(mode="after")
+    def _jobs_that_stay_meet_an_end(self) -> Self:
+        transforms = self.workload.transforms
+        fills = [at for at, change in enumerate(transforms) if isinstance(change, Fill)]
+        if fills and self.horizon_s is None:
+            message = "jobs that fill the site stay there for ever: give the scenario a horizon"
+            raise fault(message, transforms[fills[0]], "workload", "transforms", fills[0], "fill")
+        trace = self.workload.trace
+        if trace is not None and trace.include == "asked" and not fills:
+            message = "brings jobs that never ran, without a duration; add a fill to transforms"
+            raise fault(message, trace.include, "workload", "trace", "include")
         return self
 
     @model_validator(mode="after")

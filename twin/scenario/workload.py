@@ -26,7 +26,7 @@ from twin.scenario.quantities import (
     Weight,
     WholeNumber,
 )
-from twin.scenario.section import Section
+from twin.scenario.section import Section, fault
 
 TraceFormat = Annotated[str, KnownName("trace format", check.trace_formats, also=("auto",))]
 JobColumn = Annotated[str, KnownName("column", check.job_columns)]
@@ -45,11 +45,23 @@ class Trace(Section):
     columns: Mapping[JobColumn, str] = Field(
         default_factory=dict, description="for format generic: our column -> the file's column"
     )
+    include: Literal["ran", "asked"] = Field(
+        default="ran",
+        description="GPU jobs that ran; or, for alibaba-2023, all that was asked for: jobs that "
+        "never ran and jobs without GPUs too",
+    )
 
     @model_validator(mode="after")
     def _columns_are_heeded(self) -> Self:
         if self.columns and self.format not in ("auto", "generic"):
             raise ValueError(f"columns are for format generic; {self.format!r} has its own")
+        return self
+
+    @model_validator(mode="after")
+    def _include_is_heeded(self) -> Self:
+        if self.include == "asked" and self.format not in ("auto", "alibaba-2023"):
+            message = f"asked is for format alibaba-2023; of {self.format!r} only jobs that ran"
+            raise fault(message, self.include, "include")
         return self
 
 
@@ -218,8 +230,17 @@ class ResampleArrivals(Section):
     arrivals: Arrivals = Field(description="how jobs arrive")
 
 
+class Fill(Section):
+    """Draws jobs with replacement that come one after another and stay, until the site is full."""
+
+    until: PositiveNumber = Field(
+        description="the last job brings the GPUs asked for to this share of those installed"
+    )
+    every_s: PositiveSeconds = Field(default=1.0, description="time from one submit to the next")
+
+
 Transform = Annotated[
-    Window | TimeScale | LoadScale | MaxGpus | Shuffle | ResampleArrivals,
+    Window | TimeScale | LoadScale | MaxGpus | Shuffle | ResampleArrivals | Fill,
     Tagged(
         window=Window,
         time_scale=TimeScale,
@@ -227,6 +248,7 @@ Transform = Annotated[
         max_gpus=MaxGpus,
         shuffle=Shuffle,
         resample_arrivals=ResampleArrivals,
+        fill=Fill,
         example="{load_scale: 0.5}",
     ),
 ]

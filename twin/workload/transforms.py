@@ -33,9 +33,12 @@ COPY_JITTER_S = 1800.0  # copies of a job come at most this long before or after
 MAX_JOBS = 50_000_000
 LEAST_CV, MOST_CV = 1e-3, 30.0
 MAX_SPAN_S = 7e9  # 222 years; hours of it still fit the memory
+STAYS_S = 1e12  # longer than any horizon
 
 
-def apply(workload: Workload, transforms: Sequence[asked.Transform], seed: int) -> Workload:
+def apply(
+    workload: Workload, transforms: Sequence[asked.Transform], seed: int, n_gpus: int = 0
+) -> Workload:
     """The workload after all transforms, in the order written.
 
     Parameters
@@ -47,6 +50,8 @@ def apply(workload: Workload, transforms: Sequence[asked.Transform], seed: int) 
     seed : int
         The run's seed. The n-th transform of a kind has its own stream, so one more of another
         kind changes nothing about its draws.
+    n_gpus : int
+        GPUs installed, for transforms that go by them.
 
     Raises
     ------
@@ -59,13 +64,13 @@ def apply(workload: Workload, transforms: Sequence[asked.Transform], seed: int) 
         seen[name] = seen.get(name, 0) + 1
         rng = stream(seed, f"transforms/{name}/{seen[name]}")
         try:
-            workload = _one(workload, transform, rng)
+            workload = _one(workload, transform, rng, n_gpus)
         except InputError as error:
             raise InputError(f"workload.transforms[{index}].{name}: {error}") from None
     return workload
 
 
-def _one(workload: Workload, transform: Any, rng: Generator) -> Workload:
+def _one(workload: Workload, transform: Any, rng: Generator, n_gpus: int) -> Workload:
     from twin.scenario import workload as asked
 
     match transform:
@@ -79,6 +84,8 @@ def _one(workload: Workload, transform: Any, rng: Generator) -> Workload:
             return replicate(workload, transform.factor, rng)
         case asked.MaxGpus():
             return max_gpus(workload, transform.gpus)
+        case asked.Fill():
+            return fill(workload, transform.until * n_gpus, transform.every_s, rng)
         case asked.Shuffle():
             return shuffle(workload, rng)
         case asked.ResampleArrivals(arrivals=asked.Weekly(rate_per_s=rate_per_s)):
@@ -210,6 +217,47 @@ def shuffle(workload: Workload, rng: Generator) -> Workload:
     jobs = workload.jobs
     dealt = jobs.iloc[rng.permutation(len(jobs))].reset_index(drop=True)
     return workload.with_jobs(_submitted(dealt, jobs["submit_s"].to_numpy()))
+
+
+def fill(workload: Workload, gpus: float, every_s: float, rng: Generator) -> Workload:
+    """Jobs drawn with replacement, ``every_s`` apart, that stay: until they ask for ``gpus`` GPUs.
+
+    Parameters
+    ----------
+    gpus : float
+        The last job is the one that brings the GPUs asked for, parts counted as such, to this.
+    every_s : float
+        Time between submits; the first comes at second 0. [s]
+
+    Notes
+    -----
+    Each job is drawn independently of the others, whatever its duration and submit time were. The
+    second and later copies of a job have ids that end in ``~2``, ``~3`` and so on.
+
+    Raises
+    ------
+    InputError
+        If no job asks for any GPU, or it would take more jobs than anyone can simulate.
+    """
+    jobs = workload.jobs
+    each = (jobs["gpus"] * jobs["gpu_fraction"]).to_numpy()
+    mean = float(each.mean()) if len(each) else 0.0
+    if not mean or not gpus / mean <= MAX_JOBS:
+        why = "no job asks for GPUs" if not mean else f"takes over {MAX_JOBS:,} jobs"
+        raise InputError(f"{why}; give another workload or a lower share")
+    drawn = np.zeros(0, np.int64)
+    while each[drawn].sum() < gpus:
+        drawn = np.concatenate([drawn, rng.integers(len(jobs), size=4096)])
+    drawn = drawn[: int(np.searchsorted(np.cumsum(each[drawn]), gpus)) + 1]
+    made = _take(jobs, drawn)
+    copy = made.groupby("job_id").cumcount() + 1
+    made["job_id"] = made["job_id"].where(copy == 1, made["job_id"] + "~" + copy.astype(str))
+    made = made.assign(submit_s=every_s * np.arange(len(made)), run_s=STAYS_S)
+    note = (
+        f"{len(made):,} jobs are drawn with replacement from {len(jobs):,}, come "
+        f"{format_duration(every_s)} apart and stay to the end."
+    )
+    return replace(_noted(workload.with_jobs(made), note), epoch=None)
 
 
 def resample_arrivals(

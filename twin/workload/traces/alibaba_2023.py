@@ -11,7 +11,7 @@ from twin.workload.traces.base import Source
 from twin.workload.traces.delimited import read_delimited
 
 COLUMNS = (
-    *("name", "cpu_milli", "memory_mib", "num_gpu", "gpu_milli", "qos"),
+    *("name", "cpu_milli", "memory_mib", "num_gpu", "gpu_milli", "gpu_spec", "qos"),
     *("creation_time", "deletion_time", "scheduled_time"),
 )
 
@@ -23,8 +23,8 @@ def read(source: Source) -> Workload:
     Notes
     -----
     A pod runs from ``scheduled_time`` to ``deletion_time``. Many pods run on to the end of the
-    snapshot, so their durations are lower bounds. ``gpu_spec``, the models that would do, is not
-    read: pools are the scenario's to name.
+    snapshot, so their durations are lower bounds. ``gpu_spec``, the models that would do, become
+    its GPU types.
 
     Sources
     -------
@@ -36,16 +36,19 @@ def read(source: Source) -> Workload:
     created_s, scheduled_s, deleted_s = (
         rows.numbers(name) for name in ("creation_time", "scheduled_time", "deletion_time")
     )
-    rows.drop(rows.blank("scheduled_time"), "never_ran")
-    rows.drop(gpus == 0, "cpu_only")
-    rows.drop(rows.blank("deletion_time"), "unfinished")
+    rows.may_lack_gpus = source.asked
+    if not source.asked:
+        rows.drop(rows.blank("scheduled_time"), "never_ran")
+        rows.drop(gpus == 0, "cpu_only")
+        rows.drop(rows.blank("deletion_time"), "unfinished")
     rows.refuse(
         scheduled_s < created_s, "starts before it was made", "creation_time", "scheduled_time"
     )
     rows.refuse(deleted_s < scheduled_s, "ends before it starts", "scheduled_time", "deletion_time")
+    run_s = deleted_s - scheduled_s
     columns = {
         "submit_s": created_s,
-        "run_s": deleted_s - scheduled_s,
+        "run_s": np.nan_to_num(run_s) if source.asked else run_s,
         "gpus": gpus,
         "kind": pa.repeat("batch", len(rows)),
     }
@@ -56,13 +59,17 @@ def read(source: Source) -> Workload:
         columns["cpus"] = rows.numbers("cpu_milli") / 1000
     if "memory_mib" in rows:
         columns["memory_bytes"] = rows.numbers("memory_mib") * 2.0**20
-    for ours, theirs in (("job_id", "name"), ("group", "qos")):
+    for ours, theirs in (
+        *(("job_id", "name"), ("group", "qos"), ("qos", "qos")),
+        ("gpu_types", "gpu_spec"),
+    ):
         if theirs in rows:
             columns[ours] = rows.text(theirs)
-    rows.note(
-        "Pods still running when the trace was taken count as ended then: "
-        "their durations are lower bounds."
-    )
+    if not source.asked:
+        rows.note(
+            "Pods still running when the trace was taken count as ended then: "
+            "their durations are lower bounds."
+        )
     return rows.workload(
         "alibaba-2023",
         columns,

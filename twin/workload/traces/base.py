@@ -28,11 +28,15 @@ class Source:
         Leave bad rows out, counted and listed, rather than stop at the first.
     columns : mapping
         Our column -> the file's column, for the format ``generic``.
+    asked : bool
+        Take all that was asked for: jobs that never ran, with a duration of 0, and jobs without
+        GPUs too. Formats that do not tell of them refuse it.
     """
 
     path: Path
     skip_bad: bool = False
     columns: Mapping[str, str] = field(default_factory=dict)
+    asked: bool = False
 
 
 def read_trace(
@@ -41,6 +45,7 @@ def read_trace(
     format: str = "auto",
     on_bad_row: OnBadRow = "error",
     columns: Mapping[str, str] | None = None,
+    include: Literal["ran", "asked"] = "ran",
 ) -> Workload:
     """The jobs of a trace file, second 0 at the first submit.
 
@@ -54,6 +59,8 @@ def read_trace(
         What to do with a row that cannot be true: stop there, or leave it out, counted and listed.
     columns : mapping, optional
         For ``generic``: our column -> the file's column.
+    include : {"ran", "asked"}
+        GPU jobs that ran; or all that was asked for, see `Source`.
 
     Returns
     -------
@@ -73,6 +80,8 @@ def read_trace(
         format = "generic" if columns else guess_format(path)
     if columns and format != "generic":
         raise TraceError(f"{path}: columns can be given for format generic only, not for {format}")
+    if include == "asked" and format != "alibaba-2023":
+        raise TraceError(f"{path}: include: asked can be given for alibaba-2023 only, not {format}")
     try:
         read = READERS.get(format)
     except PolicyError as error:
@@ -80,7 +89,8 @@ def read_trace(
     try:
         # Values beyond reason become inf or NaN on the way, and bad rows at the end.
         with np.errstate(over="ignore", invalid="ignore"):
-            return cast(Workload, read(Source(path, on_bad_row == "skip", columns)))
+            source = Source(path, on_bad_row == "skip", columns, include == "asked")
+            return cast(Workload, read(source))
     except MemoryError:
         raise TraceError(
             f"{path}: too large for this machine's memory; cut the trace first"

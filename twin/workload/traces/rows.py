@@ -72,6 +72,7 @@ class Rows:
     names: Sequence[str] = ()
     notes: list[str] = field(default_factory=list)
     utc_offset: timedelta | None = None  # of the zone that the times are stated in, if any
+    may_lack_gpus: bool = False  # whether a job without GPUs is one
 
     def __post_init__(self) -> None:
         self._reason = np.zeros(len(self), np.int16)  # index into _what; 0 is a good row
@@ -253,7 +254,8 @@ class Rows:
             self.refuse(run_s < 0, "a negative duration", *run)
             self.refuse(run_s > MAX_RUN_S, "a duration of more than 100 years", *run)
             self.refuse(np.isnan(gpus), "no number of GPUs", *size)
-            self.refuse(gpus == 0, "zero GPUs", *size)
+            if not self.may_lack_gpus:
+                self.refuse(gpus == 0, "zero GPUs", *size)
             self.refuse(gpus < 0, "a negative number of GPUs", *size)
             self.refuse(gpus != np.floor(gpus), "not a whole number of GPUs", *size)
             self.refuse(gpus > MAX_GPUS, f"more than {MAX_GPUS:,} GPUs", *size)
