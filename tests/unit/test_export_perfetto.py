@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 
 from export_case import job, run_folder
 
@@ -53,15 +54,26 @@ def test_slices_and_their_tracks(tmp_path):
         for e in of(found, "X")
     ]
     assert seen == [
-        ("pool main:", "node 0 GPU 0", "llama a", 1_000_000, 3_000_000),
-        ("pool main:", "node 0 GPU 0", "training c", 4_250_000, 4_750_000),
-        ("pool main:", "node 1 GPU 1", "llama a", 1_000_000, 3_000_000),
-        ("pool small", "node 4 GPU 0", "training b", 1_000_000, 8_000_000),
+        ("pool main:", "node 0 GPU 0", "a llama", 1_000_000, 3_000_000),
+        ("pool main:", "node 0 GPU 0", "c training", 4_250_000, 4_750_000),
+        ("pool main:", "node 1 GPU 1", "a llama", 1_000_000, 3_000_000),
+        ("pool small", "node 4 GPU 0", "b training", 1_000_000, 8_000_000),
     ]
     said = of(found, "X")[2]["args"]
     assert said == {"job": "a", "user": "ann <b>", "gpus": 2, "on": "1-2", "job_gpus": 10}
     # Perfetto names a thread by its id alone, whatever its process.
     assert not set(threads) & set(processes)
+
+
+def test_numbered_jobs_differ_in_letters(tmp_path):
+    """Perfetto colours slices by their names without digits."""
+    jobs = [job(str(k), start_s=k, end_s=k + 1) for k in range(1, 61)]
+    held = [(k, k % 2, 1, k + 1.0, k + 2.0) for k in range(60)]
+    held.append((0, 3, 1, 1.0, 2.0))
+    found = of(events(export(run_folder(tmp_path / "run", jobs, held), "perfetto").path), "X")
+    names = [(e["args"]["job"], re.sub(r"\d+", "", e["name"])) for e in found]
+    assert len(set(names)) == len({name for _, name in names}) == 60
+    assert {e["name"] for e in found if e["args"]["job"] == "28"} == {"28 training bb"}
 
 
 def test_counters_are_the_timeline(tmp_path):

@@ -140,10 +140,16 @@ def _slices(run: Results, held: pd.DataFrame, places: list[Pool]) -> Iterator[Ev
                 "on": intervals_text(on),
                 "job_gpus": int(gpus),
             }
-            # Perfetto colours by name, digits aside: so each model, or kind, has its colour.
-            name = f"{(model and model[0]) or kind} {job_id}"
+            name = f"{job_id} {(model and model[0]) or kind}{_letters(row, job_id)}"
             event = {"ph": "X", "name": name, "cat": kind, "pid": pid, "tid": tid}
             yield event | {"ts": ts, "dur": until - ts, "args": args}
+
+
+def _letters(row: int, job_id: str) -> str:
+    """Two letters after a number: Perfetto colours by name and leaves digits out of it."""
+    if not job_id.isdigit():
+        return ""
+    return f" {chr(ord('a') + row // 26 % 26)}{chr(ord('a') + row % 26)}"
 
 
 def _counted(run: Results) -> Iterator[Event]:
