@@ -5,7 +5,7 @@ One unit of a picture is one CSS pixel at its nominal width, so that sizes here 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,6 +93,30 @@ RUN_DASHES: tuple[Any, ...] = (
     (0, (3, 1, 1, 1, 1, 1)),
     (0, (2, 2)),
     (0, (4, 4)),
+)
+BEHIND = "#8d97a1"  # runs that stand back where there are too many
+# Groups of jobs: hues far apart, and lightness in eight steps that neighbours do not share.
+GROUP_COLOURS = (
+    "#1f5f9e",
+    "#e69f00",
+    "#22244f",
+    "#a6d5a0",
+    "#d5502e",
+    "#f2dc8c",
+    "#882255",
+    "#6fb9de",
+)
+# Share of a node that is held, in eighths.
+HELD_COLOURS = (
+    "#f1f4f6",
+    "#cfdfea",
+    "#a9c9de",
+    "#7fadcb",
+    "#5a92b8",
+    "#3c77a1",
+    "#255d87",
+    "#13466c",
+    "#082f4d",
 )
 # Small jobs light, large jobs dark: an order, so one ramp of falling lightness.
 SIZE_COLOURS = ("#dba11c", "#d2652d", "#a93a5c", "#653a84", "#22244f")
@@ -293,6 +317,12 @@ class Stroke:
 
     colour: str
     dash: Any
+    strong: bool = True  # not one of many that stand back behind a few
+
+    @property
+    def width(self) -> float:
+        """Of the line. [px]"""
+        return 2.0 if self.strong else 1.3
 
     @property
     def dasharray(self) -> str:
@@ -305,6 +335,24 @@ class Stroke:
 def run_stroke(index: int) -> Stroke:
     """Colour and dash of a run; after eight they begin again."""
     return Stroke(RUN_COLOURS[index % len(RUN_COLOURS)], RUN_DASHES[index % len(RUN_DASHES)])
+
+
+def run_strokes(number: int, foremost: Sequence[int]) -> list[Stroke]:
+    """Strokes of all runs of a page: of more than eight, a few have colours and the rest is grey.
+
+    Parameters
+    ----------
+    number : int
+        How many runs there are.
+    foremost : sequence of int
+        Those that have colours where there are too many for all.
+    """
+    if number <= len(RUN_COLOURS):
+        return [run_stroke(index) for index in range(number)]
+    strokes = [Stroke(BEHIND, "solid", strong=False)] * number
+    for place, index in enumerate(dict.fromkeys(foremost)):
+        strokes[index] = run_stroke(place)
+    return strokes
 
 
 def run_letter(index: int) -> str:
