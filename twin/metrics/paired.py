@@ -114,8 +114,8 @@ def paired_means(
     found = []
     for row in values:
         known = np.isfinite(row)
-        jobs = np.bincount(step[known], minlength=steps).astype(float)
-        sums = np.bincount(step[known], weights=row[known], minlength=steps)
+        jobs = np.bincount(step[known], minlength=steps).astype(np.float64)
+        sums = np.bincount(step[known], weights=row[known], minlength=steps).astype(np.float64)
         n, mean = _count_and_mean(row)
         drawn_jobs = _round(jobs)[starts].sum(axis=1)
         drawn = _round(sums)[starts].sum(axis=1)[drawn_jobs > 0.5] / drawn_jobs[drawn_jobs > 0.5]

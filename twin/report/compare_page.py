@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from matplotlib.figure import Figure
-
 from twin.errors import InputError
-from twin.report import differences, numbers
+from twin.report import differences, numbers, schedulers
+from twin.report.board import boards, leaders
 from twin.report.figures.ledgers import ledgers
 from twin.report.figures.queues import Clocked, queues
-from twin.report.figures.waits import Curve, wait_curves
+from twin.report.figures.waits import Curve, completion_curves, wait_curves
 from twin.report.html import render, save
+from twin.report.intervals import intervals
 from twin.report.pairs import Paired, paired, same_jobs
 from twin.report.picture import Picture, picture
 from twin.report.settings import differing
 from twin.report.shift import shift
 from twin.report.sizes import known
 from twin.report.source import installed_gpus, length_s, share_of_bought
-from twin.report.theme import Shape, Stroke, run_letter, run_name, run_stroke
+from twin.report.theme import Stroke, run_letter, run_name
 from twin.results.store import Results
 from twin.tables import GPU_TIME_SHARES
 
@@ -28,6 +28,8 @@ _ANSWER = (
     *("useful GPU-time", "mean wait", "mean completion time (JCT)", "makespan"),
     *("mean power", "cost of power", "carbon"),
 )
+
+_FEW = 4  # runs up to which each is set against the first in words and in wide tables
 
 
 @dataclass(frozen=True)
@@ -77,36 +79,54 @@ def comparison_html(runs: Sequence[Results], labels: Sequence[str]) -> str:
         raise InputError(f"a comparison needs two runs or more, found {len(runs)}")
     rows = differences.headline_rows(runs)
     others = list(enumerate(runs))[1:]
+    strokes = schedulers.strokes(runs)
+    sure = intervals(runs)
+    few = len(runs) <= _FEW
+    pairings = [_pairing(index, runs[0], run) for index, run in others]
     return render(
         "compare.html",
         runs=[
-            Entry(run_letter(index), label, run_stroke(index)) for index, label in enumerate(labels)
+            Entry(run_letter(index), label, strokes[index]) for index, label in enumerate(labels)
         ],
-        answers=[_answer(rows, index) for index, _ in others],
+        few=few,
+        answers=[_answer(rows, index) for index, _ in others] if few else leaders(runs, labels),
         remark=_remark(runs),
+        boards=boards(runs, labels, strokes, sure),
+        sure=sure,
         differing=differing([run.scenario_yaml for run in runs]),
         headlines=rows,
         ledger_rows=differences.ledger_rows(runs),
-        pairings=[_pairing(index, runs[0], run) for index, run in others],
-        pictures=pictures(runs, labels),
-        shift=shift(runs),
+        pairings=pairings,
+        overall=[replace(each.rows[0], label=each.letter) for each in pairings if each.rows],
+        pictures=pictures(runs, labels, strokes),
+        sizes=schedulers.sizes(runs, labels, strokes),
+        nodes=schedulers.nodes(runs, labels),
+        fairness=schedulers.fairness(runs, strokes),
+        shift=shift(runs, strokes),
     )
 
 
-def pictures(runs: Sequence[Results], labels: Sequence[str]) -> dict[str, Picture]:
-    """Ledgers side by side; waits, and queue and use over time, on top of each other."""
+def pictures(
+    runs: Sequence[Results], labels: Sequence[str], strokes: Sequence[Stroke]
+) -> dict[str, Picture]:
+    """Ledgers side by side; waits, completion, and queue and use over time, a line a run."""
     shares = [{s.name: share_of_bought(run, s.name) for s in GPU_TIME_SHARES} for run in runs]
-    clocked = [Clocked(run.timeline, length_s(run), installed_gpus(run)) for run in runs]
-    waits_s = [known(run.jobs, "wait_s") for run in runs]
+    clocked = [
+        Clocked(run.timeline, length_s(run), installed_gpus(run), run_letter(index), strokes[index])
+        for index, run in enumerate(runs)
+    ]
 
     def names(length: int) -> list[str]:
         return [run_name(index, label, length) for index, label in enumerate(labels)]
 
-    def waits(shape: Shape) -> Figure:
-        strokes = (run_stroke(index) for index in range(len(runs)))
-        drawn = zip(names(17), waits_s, strokes, strict=True)
-        curves = [Curve(name, wait_s, s.colour, s.dash) for name, wait_s, s in drawn if wait_s.size]
-        return wait_curves(curves, shape)
+    def curves(column: str) -> list[Curve]:
+        values_s = [known(run.jobs, column) for run in runs]
+        drawn = enumerate(zip(names(17), values_s, strokes, strict=True))
+        return [
+            Curve(name, times_s, s.colour, s.dash, run_letter(index), s.strong)
+            for index, (name, times_s, s) in drawn
+            if times_s.size
+        ]
 
     return {
         "ledgers": picture(
@@ -116,8 +136,13 @@ def pictures(runs: Sequence[Results], labels: Sequence[str]) -> dict[str, Pictur
         ),
         "waits": picture(
             "wait-curves",
-            waits,
+            lambda shape: wait_curves(curves("wait_s"), shape),
             text="Share of jobs that wait longer than a given time, a line a run.",
+        ),
+        "completion": picture(
+            "completion-curves",
+            lambda shape: completion_curves(curves("jct_s"), shape),
+            text="Share of jobs that take longer than a given time to complete, a line a run.",
         ),
         "queues": picture(
             "queues",
@@ -143,8 +168,9 @@ def _remark(runs: Sequence[Results]) -> str:
     seeds = {str(run.summary.get("seed", numbers.NOTHING)) for run in runs}
     if len(seeds) == 1:
         return other + (
-            f"One run each, all with seed {seeds.pop()}: no interval. The differences are exact "
-            "for this workload and seed; how much of them is luck, one seed cannot say."
+            f"One run each, all with seed {seeds.pop()}: the differences are exact for this "
+            "workload and seed. Intervals, where there are any, say what other arrivals like these "
+            "would change; how much is luck with failures, one seed cannot say."
         )
     return other + (
         f"The runs have {len(seeds)} different seeds, so part of each difference is luck, and no "

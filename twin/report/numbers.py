@@ -21,9 +21,14 @@ FRACTIONS = frozenset(
         "throttled_fraction",
         "slo_attainment",
         "useful_share",
+        "stranded_share",
+        "share_error",
+        "rho_fair_share",
         "waited_fraction",
     )
 )
+# Those that hold an index whose second digit matters.
+INDICES = frozenset(("jain", "rho_mean", "rho_p50", "rho_p99", "rho_max"))
 
 
 def is_number(value: object) -> bool:
@@ -154,6 +159,8 @@ def headline(entry: Headline, value: Any) -> str:
         return percent(value)
     if entry.key.endswith(".pue"):  # what it is above one is what matters
         return f"{value:.3f}"
+    if entry.key.rpartition(".")[2] in INDICES:
+        return f"{value:.2f}"
     if entry.unit:
         return f"{count(value)}\N{NO-BREAK SPACE}{entry.unit}"
     return count(value)
@@ -189,4 +196,4 @@ def relative(change: float) -> str:
     if change > 9:
         return f"{change + 1:,.0f}\N{MULTIPLICATION SIGN}"
     sign = "+" if change > 0 else MINUS
-    return sign + percent(abs(change), 0 if abs(change) >= 0.1 else 1)
+    return sign + percent(abs(change), 0 if 0.1 <= abs(change) <= 0.99 else 1)

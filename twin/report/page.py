@@ -13,6 +13,7 @@ from twin.report.figures.waterfall import waterfall
 from twin.report.html import render, save
 from twin.report.picture import Picture, picture
 from twin.report.power import power
+from twin.report.schedulers import nodes
 from twin.report.settings import settings
 from twin.report.sizes import by_size
 from twin.report.source import installed_gpus, ledger, length_s
@@ -48,6 +49,7 @@ def report_html(run: Results) -> str:
         largest_loss=facts.largest_loss(run),
         cards=facts.cards(run, without=("power.", "cost.") if powered else ()),
         pictures=pictures(run),
+        nodes=nodes([run], [run.name]),
         failures=failures(run),
         power=powered,
         ledger_rows=facts.ledger_rows(run),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from twin.report.figures.power_runs import Metered, power_runs
 from twin.report.picture import Picture, picture
 from twin.report.power_series import Rate, rates, site_power
+from twin.report.theme import Stroke
 from twin.results.store import Results
 
 
@@ -19,7 +20,7 @@ class Shift:
     shaded: str
 
 
-def shift(runs: Sequence[Results]) -> Shift | None:
+def shift(runs: Sequence[Results], strokes: Sequence[Stroke]) -> Shift | None:
     """Power of all runs that have it, over the price or carbon intensity; None if none has it.
 
     The rates are those of the first run that knows any: compared runs are of one site.
@@ -29,7 +30,7 @@ def shift(runs: Sequence[Results]) -> Shift | None:
     for index, run in enumerate(runs):
         found = site_power(run)
         if found is not None:
-            metered.append(Metered(index, *found))
+            metered.append(Metered(index, *found, strokes[index]))
             met = met or rates(run, found[0])
     if not metered:
         return None

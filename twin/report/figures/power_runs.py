@@ -12,7 +12,7 @@ from twin.report.figures.line_names import Name, line_names
 from twin.report.figures.power_over_time import power_axis, rate_panel
 from twin.report.figures.time_axis import run_clock, thinned
 from twin.report.power_series import Array, Rate
-from twin.report.theme import SHADE, Shape, run_letter, run_stroke, title
+from twin.report.theme import SHADE, Shape, Stroke, run_letter, run_stroke, title
 
 _PANEL, _RATE, _GAP, _TOP, _BOTTOM = 180.0, 80.0, 46.0, 32.0, 46.0  # [px]
 _LEFT = 64.0
@@ -24,17 +24,19 @@ class Metered:
 
     Attributes
     ----------
-    stroke : int
-        Index of the run: its stroke and its letter.
+    run : int
+        Its index: its letter, and its stroke if none is given.
     edges_s : (n_bin + 1,) array
         Ends of the bins. [s]
     power_w : (n_bin,) array
         [W]
+    stroke : Stroke or None
     """
 
-    stroke: int
+    run: int
     edges_s: Array
     power_w: Array
+    stroke: Stroke | None = None
 
 
 def power_runs(runs: Sequence[Metered], rates: Sequence[Rate], shape: Shape) -> Figure:
@@ -60,14 +62,14 @@ def power_runs(runs: Sequence[Metered], rates: Sequence[Rate], shape: Shape) -> 
     ends: list[Name] = []
     for run in runs:
         at_s, mean_w, _ = thinned(run.edges_s, run.power_w, shape.bins // 2)
-        stroke = run_stroke(run.stroke)
+        stroke = run.stroke or run_stroke(run.run)
         power.plot(
             (at_s[1:] + at_s[:-1]) / 2, mean_w, color=stroke.colour, linestyle=stroke.dash,
-            linewidth=1.4,
+            linewidth=0.7 * stroke.width, zorder=2.2 if stroke.strong else 2,
         )  # fmt: skip
         last_s = max(last_s, float(run.edges_s[-1]))
         highest_w = max(highest_w, float(mean_w.max()))
-        ends.append(Name(run_letter(run.stroke), stroke.colour, float(mean_w[-1])))
+        ends.append(Name(run_letter(run.run), stroke.colour, float(mean_w[-1])))
     power_axis(power, highest_w)
     line_names(power, ends, shape)
     title(power, "Power at the meter", shape, left=_LEFT)
