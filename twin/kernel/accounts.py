@@ -133,10 +133,14 @@ class Accounts:
     def begin_work(self, life: Life) -> None:
         """A job computes from now on, at its scale and speed."""
         self.working_gpus += life.quality * life.job.gpus
+        if life.spells is not None:
+            life.spells.append(life.since_s)
 
     def stop_work(self, life: Life) -> None:
         """It stands still, or is about to change its pace."""
         self.working_gpus -= life.quality * life.job.gpus
+        if life.spells is not None:
+            life.spells.append(life.since_s)
 
     def roll_back(self, life: Life, now_s: float) -> int:
         """Lose what was not saved; the level that the job begins again from, -1 for none.

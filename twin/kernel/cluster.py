@@ -55,6 +55,8 @@ class Cluster:
     """
 
     def __init__(
+    kept : dict of int to int
+        GPUs free now, by node, that nobody may have but a replica that waits for more.
         self,
         fleet: Fleet,
         placement: PlacementPolicy,
@@ -90,6 +92,8 @@ class Cluster:
         self._reservation: HeadReservation | None = None
 
     # -- what policies see
+        self.kept: dict[int, int] = {}
+        self._promises: list[tuple[Placement, float]] = []
 
     @property
     def free_gpus(self) -> int:
@@ -124,17 +128,23 @@ class Cluster:
 
     def is_free(self, placement: Placement, gpus: int) -> bool:
         """Whether these are GPUs that are free, and enough of them."""
-        masks = self.fleet.free_mask
+        masks, kept = self.fleet.free_mask, self.kept
         nodes = {node for node, _ in placement}
         return (
             len(nodes) == len(placement)
             and sum(count for _, count in placement) >= gpus
-            and all(0 < count <= masks[node].bit_count() for node, count in placement)
+            and all(
+                0 < count <= masks[node].bit_count() - kept.get(node, 0)
+                for node, count in placement
+            )
         )
 
     def sketch(self) -> Sketch:
         """A copy of what is free, those that are about to give way gone, to try things out on."""
-        return Sketch(self.fleet, self._policy, self.leaving.values())
+        sketch = Sketch(self.fleet, self._policy, self.leaving.values())
+        for placement, _ in self._promises:
+            sketch.take(placement)
+        return sketch
 
     def shape(self, job: JobView, gpus: int, pool: int) -> Shape:
         """The shape of a job with another number of GPUs, or in one pool only."""
@@ -185,7 +195,7 @@ class Cluster:
             index = fleet.index[pool]
             if index.free_gpus >= shape.gpus:
                 place = self._place_in(pool, shape)
-                if place and self.refuses is not None:
+                if place and (self.refuses is not None or self.kept):
                     place = self._admitted(pool, shape, place)
                 if place:
                     break
@@ -204,7 +214,7 @@ class Cluster:
         assert self.refuses is not None
         hidden: list[tuple[int, int]] = []
         found: Placement | None = place
-        while found and (closed := self.refuses(found)):
+        while found and (closed := self._closed_to(found)):
             hidden += self.fleet.hide(pool, closed)
             left = self.fleet.index[pool].free_gpus
             found = self._place_in(pool, shape) if left >= shape.gpus else None
@@ -236,6 +246,40 @@ class Cluster:
         self.fleet.give_back(job.held)
         stale = self._ready.stale
         for node in job.held:
+    def _closed_to(self, place: Placement) -> Sequence[int]:
+        """Nodes of a placement that cannot be used: kept for another, or refused."""
+        if self.kept:
+            masks, kept = self.fleet.free_mask, self.kept
+            closed = [v for v, n in place if v in kept and masks[v].bit_count() - n < kept[v]]
+            if closed:
+                return closed
+        return self.refuses(place) if self.refuses is not None else ()
+
+    def promise(self, promises: Sequence[tuple[Placement, float]]) -> None:
+        """From now on these places are kept for replicas that wait, each until the time given.
+
+        Of a node where jobs are about to give way, what they leave goes to the replicas first.
+        """
+        promised: dict[int, list[tuple[int, float]]] = {}
+        for placement, until_s in promises:
+            for node, gpus in placement:
+                promised.setdefault(node, []).append((gpus, until_s))
+        down, coming = self.fleet.down_mask, dict.fromkeys(promised, 0)
+        for job in self.leaving.values():
+            for node, mask in job.held.items():
+                if node in coming:
+                    coming[node] += (mask & ~down[node]).bit_count()
+        kept = {
+            node: gpus
+            for node, parts in promised.items()
+            if (gpus := sum(part for part, _ in parts) - coming[node]) > 0
+        }
+        if kept != self.kept or promised != self._ready.promised:
+            self._ready.stale.update(promised, self._ready.promised)
+            self.kept, self._ready.promised = kept, promised
+            self.changed()
+        self._promises = list(promises)
+
             self.residents[node].remove(job)
             stale.add(node)
         if self.left is not None:
@@ -402,6 +446,7 @@ class ReadyTimes:
                     dict(zip((ready + nodes.start).tolist(), free.tolist(), strict=True)),
                 )
             )
+        self.promised: dict[int, list[tuple[int, float]]] = {}  # by node: GPUs, until when
         return HeadReservation(row, shadow_s, needs, cluster)
 
     def _in_service(self, node: int) -> list[tuple[float, int]]:
@@ -433,3 +478,5 @@ class ReadyTimes:
                 column += [fleet.expected_up_s(node)] * missing
             self._ready_s[: len(column), node] = column
         self.stale.clear()
+            for gpus, until_s in self.promised.get(node, ()):
+                column = [-inf, *sorted([*column[1 + gpus :], *[until_s] * gpus])]

@@ -132,7 +132,7 @@ class Hazards:
             if not isnan(life.interrupted_s):
                 life.away_s += end_s - life.interrupted_s
             self._recorder.keep(life)
-        for job in queue:
+        for job in (*queue, *queue.aside.values()):
             if job.row in training.lives:
                 self._recorder.waits_again(job.row)
         self.faults.outages.settle_all(end_s)

@@ -28,6 +28,8 @@ class Job:
         What it asks for; ``shape`` is another while a scheduler has given it more or less.
     preemptions : int
         How often a scheduler has preempted it.
+    run_s : float
+        Work at nominal speed; without end if it is a replica of a service. [s]
     """
 
     __slots__ = (
@@ -121,6 +123,11 @@ class Job:
     def deadline_s(self) -> float:
         """When it should have ended; NaN if nobody says. [s]"""
         return float(self._columns.get("deadline_s", self.row))
+
+    @property
+    def until_s(self) -> float:
+        """Until when a service wants this replica; NaN for any other job. [s]"""
+        return float(self._columns.get("until_s", self.row))
 
     @property
     def min_gpus(self) -> int:

@@ -97,6 +97,8 @@ class Life:
         Whether it runs with fewer replicas, and whether lost ones join without stopping the rest.
     software : (time_s, class)
         Its next software fault.
+    spells : list of float or None
+        Of a replica of a service, when it began to work, stopped, began again, ... [s]
     restart, station
         Its way through `twin.kernel.restarts`.
     """
@@ -149,6 +151,7 @@ class Life:
         "slow_incident",
         "software",
         "speed",
+        "spells",
         "spent",
         "standby",
         "standby_gpus",
@@ -194,6 +197,7 @@ class Life:
         self.shrunk = self.rejoins = False
         self.rejoining: Event | None = None
         self.software: tuple[float, int] = (inf, -1)
+        self.spells: list[float] | None = [] if job.run_s == inf else None
         self.station = 0
         self.reads_storage = False
         self.restart: tuple[float, float, int, int] = (0.0, 0.0, 0, 0)

@@ -97,6 +97,9 @@ class Queue:
         Jobs waiting that may use each pool.
     joined : list of Job or None
         Jobs that began to wait since somebody last emptied the list; None if nobody does.
+    aside : dict of int to Job
+        Replicas of services that wait, by row. They count in ``jobs``, ``gpus`` and
+        ``waiting_for_pool``, and no scheduler sees them: they do not wait for their turn.
     """
 
     def __init__(
@@ -114,6 +117,7 @@ class Queue:
         self._late: list[Job] = []  # waiting behind all that had come when they were put there
         self._late_places = 0
         self._last_row = -1
+        self.aside: dict[int, Job] = {}
         self.head: Job | None = None
         self._tail: Job | None = None
         self._put_back: Job | None = None
@@ -124,7 +128,7 @@ class Queue:
         self.waiting_for_pool = [0] * pools
 
     def __len__(self) -> int:
-        return self.jobs
+        return self.jobs - len(self.aside)
 
     def __iter__(self) -> Iterator[Job]:
         job = self.head
@@ -163,6 +167,9 @@ class Queue:
 
     def put_back(self, job: Job) -> None:
         """A job that has run waits again, in the place that its submit time gives it."""
+        if job.run_s == inf:
+            self.set_aside(job)
+            return
         behind = self.head
         last = self._put_back  # after an outage many come in a row, each behind the one before
         if last is not None and last.place < job.place and self._waits(last):
@@ -184,10 +191,30 @@ class Queue:
 
     def put_last(self, job: Job) -> None:
         """A job that has run waits again, behind all that wait now."""
+        if job.run_s == inf:
+            self.set_aside(job)
+            return
         self._late_places += 1
         job.place = self._last_row + 0.5 + 1e-9 * self._late_places  # before the next to arrive
         self._link_last(job)
         self._wait_again(job)
+
+    def set_aside(self, job: Job) -> None:
+        """A replica of a service waits."""
+        self.aside[job.row] = job
+        self._columns.since_s[job.row] = self.now_s
+        self._count(job, 1)
+
+    def take_up(self, job: Job) -> None:
+        """It waits no longer."""
+        del self.aside[job.row]
+        self._count(job, -1)
+
+    def _count(self, job: Job, sign: int) -> None:
+        self.jobs += sign
+        self.gpus += sign * job.gpus
+        for pool in job.shape.pools:
+            self.waiting_for_pool[pool] += sign
 
     def _wait_again(self, job: Job) -> None:
         if job.place == job.row:
@@ -203,10 +230,7 @@ class Queue:
         self._last_row = max(self._last_row, row)
         if self.joined is not None:
             self.joined.append(job)
-        self.jobs += 1
-        self.gpus += job.gpus
-        for pool in job.shape.pools:
-            self.waiting_for_pool[pool] += 1
+        self._count(job, 1)
 
     def _link_last(self, job: Job) -> None:
         tail = self._tail
@@ -269,7 +293,7 @@ class Queue:
     def waiting_gpus(self, pools: int) -> list[int]:
         """GPUs that waiting jobs ask for, by the first pool that may take them."""
         found = [0] * pools
-        for job in self:
+        for job in (*self, *self.aside.values()):
             if job.shape.pools:
                 found[job.shape.pools[0]] += job.gpus
         return found

@@ -60,6 +60,11 @@ class Record:
     incidents : Incidents or None
     power : PowerRecord or None
         Where power is computed.
+    served : dict of (n_spell,) arrays or None
+        Where there are services: ``job, start_s, end_s`` of each spell for which a replica worked.
+    displaced : dict of (n_job,) arrays or None
+        Where there are services: ``jobs`` that gave way to each replica, and ``lost_gpu_s``, what
+        they spent on saving or had not saved.
     events : int
         SimPy events fired.
     """
@@ -76,6 +81,8 @@ class Record:
     lives: dict[str, Array] | None = None
     incidents: Incidents | None = None
     power: PowerRecord | None = None
+    served: dict[str, Array] | None = None
+    displaced: dict[str, Array] | None = None
 
 
 class Recorder:
@@ -102,6 +109,8 @@ class Recorder:
         self._held_from_s = array("d")
         self._held_to_s = array("d")
         self._lives: dict[int, tuple[float, ...]] = {}
+        self._served = array("d")  # row, start, end of each spell in turn
+        self._displaced: dict[int, list[float]] = {}  # by replica: jobs, and what they lost
 
     def submitted(self, row: int) -> None:
         """A job arrived; they do so in the order of their rows."""
@@ -139,6 +148,21 @@ class Recorder:
         """Take down what became of a job, at its end or at the horizon."""
         counts = (life.restarts, life.interruptions, life.preemptions, life.away_s)
         self._lives[life.job.row] = (*life.spent, *counts, *life.joules)
+        if life.spells is not None:
+            ends = [*life.spells, life.since_s]  # the last is used by a spell that is not over
+            for start_s, end_s in zip(ends[::2], ends[1::2], strict=False):
+                self._served.extend((life.job.row, start_s, end_s))
+
+    def withdrawn(self, row: int, now_s: float) -> None:
+        """A replica of a service is wanted no longer, and has not run."""
+        self.end_s[row] = now_s
+        self._failed.append(row)
+
+    def gave_way(self, row: int, jobs: int, lost_gpu_s: float) -> None:
+        """Jobs gave way to a replica, and what that cost them."""
+        told = self._displaced.setdefault(row, [0.0, 0.0])
+        told[0] += jobs
+        told[1] += lost_gpu_s
 
     def waits_again(self, row: int) -> None:
         """A job that has run waits in the queue at the horizon."""
@@ -152,6 +176,7 @@ class Recorder:
         power: PowerRecord | None = None,
         *,
         with_lives: bool = False,
+        with_services: bool = False,
     ) -> Record:
         """Everything taken down, as arrays; ``with_lives`` where something may fail."""
         log = self._log_columns(with_lives, power is not None)
@@ -193,7 +218,19 @@ class Recorder:
             lives=self.lives() if with_lives else None,
             incidents=incidents,
             power=power,
+            served=self._spells() if with_services else None,
+            displaced=self._gave_way() if with_services else None,
         )
+
+    def _spells(self) -> dict[str, Array]:
+        spells = np.frombuffer(self._served, float).reshape(-1, 3)
+        return {name: spells[:, i] for i, name in enumerate(("job", "start_s", "end_s"))}
+
+    def _gave_way(self) -> dict[str, Array]:
+        table = np.zeros((len(self.start_s), 2))
+        if self._displaced:
+            table[list(self._displaced)] = list(self._displaced.values())
+        return {"jobs": table[:, 0], "lost_gpu_s": table[:, 1]}
 
     def _log_columns(self, fails: bool, powered: bool) -> dict[str, Array]:
         names = LOG_COLUMNS + POWER_COLUMNS * powered + HAZARD_COLUMNS * fails

@@ -27,6 +27,7 @@ from twin.kernel.paced import Paced
 from twin.kernel.power import Power, Powering
 from twin.kernel.queue import Queue
 from twin.kernel.recorder import Record, Recorder
+from twin.kernel.services import Services, has_services, working_s
 from twin.policies.base import PlacementPolicy, Scheduler
 from twin.policies.decisions import Preempt, Start, Wake
 from twin.policies.view import JobView, Placement, Shape
@@ -74,14 +75,15 @@ class Simulation:
         self.jobs = jobs
         self._scheduler = scheduler
         self._deciding = Deciding(scheduler, decision_limit_s)
-        if scheduler.preempts and reliability is None:
+        serves = has_services(jobs)
+        if (scheduler.preempts or serves) and reliability is None:
             reliability = nothing_fails()
         restarts = reliability.restarts if reliability else None
         shapes, self._shape_of = shapes_of(jobs, site, restarts)
         self._shapes = shapes
         run_s = jobs["run_s"].to_numpy()
-        self._run_s: list[float] = run_s.tolist()
-        self._estimate_s: list[float] = self._run_s if estimate_s is None else estimate_s.tolist()
+        self._run_s = working_s(jobs)
+        self._estimate_s: list[float] = (run_s if estimate_s is None else estimate_s).tolist()
         self._columns = Columns(jobs, run_s if estimate_s is None else estimate_s)
         self.cluster = Cluster(Fleet(site), placement, shapes, self._columns, self._shape_of)
         self.queue = Queue(shapes, self._shape_of, self._columns)
@@ -89,12 +91,18 @@ class Simulation:
         self._pools = self.cluster.fleet.index
         self._power = Power(powering, self) if powering else None
         self._hazards = Hazards(reliability, self) if reliability else None
+        self._services: Services | None = None
         self._counted: Nominal | Paced | Accounts
         if self._hazards is not None:
             self._begin = self._hazards.training.start
             self._counted = self._hazards.training.accounts
             self._hazards.training.on_gave_way = self.queue.put_back
             self.cluster.can_preempt = self._hazards.training.can_preempt
+            if serves:
+                training = self._hazards.training
+                self._services = Services(
+                    training, self.cluster, self.queue, self.clock, self.recorder
+                )
             if self._power is not None:
                 training = self._hazards.training
                 self._power.jobs = LifePower(training, self._power.draws, self.recorder)
@@ -141,7 +149,7 @@ class Simulation:
 
     def _run(self, horizon_s: float | None, advance: Advance | None) -> Record:
         clock, queue, cluster = self.clock, self.queue, self.cluster
-        hazards, power = self._hazards, self._power
+        hazards, power, services = self._hazards, self._power, self._services
         until_s = inf if horizon_s is None else horizon_s
         if hazards is not None:
             hazards.begin(until_s)
@@ -161,6 +169,8 @@ class Simulation:
                 hazards.recover(now_s)
             if power is not None and power.acts_first:
                 power.settle(now_s)
+            if services is not None and queue.aside:
+                services.settle(now_s)
             if queue.head is not None or self._woken:
                 self._decide(now_s)
             self._note(now_s)
@@ -177,7 +187,12 @@ class Simulation:
         if power is not None:
             incidents = power.incidents
         return self.recorder.record(
-            end_s, events, incidents, metered, with_lives=hazards is not None
+            end_s,
+            events,
+            incidents,
+            metered,
+            with_lives=hazards is not None,
+            with_services=services is not None,
         )
 
     def _never_ends(self) -> bool:
@@ -234,6 +249,8 @@ class Simulation:
     def _is_over(self) -> bool:
         """Whether all that can be done is done, though parts go on failing and caps changing."""
         power, running = self._power, self.cluster.running_jobs
+        if self.queue.aside:  # until they are wanted no longer
+            return False
         if not self._arrived or self._deferred or (self._wake is not None and self.queue.jobs):
             return False
         if running and not (power is not None and power.all_paused):
@@ -249,7 +266,7 @@ class Simulation:
         shape_of: list[int] = self._shape_of.tolist()
         run_s, estimate_s, shapes = self._run_s, self._estimate_s, self._shapes
         queue, clock, recorder = self.queue, self.clock, self.recorder
-        columns = self._columns
+        columns, services = self._columns, self._services
         defers = self._power.release_s if self._power and self._power.defers else None
         now_s = -inf
         for row, at_s in enumerate(submit_s):
@@ -262,7 +279,9 @@ class Simulation:
             if shape.pools:
                 recorder.submitted(row)
                 job = Job(row, at_s, run_s[row], estimate_s[row], shape, columns)
-                if defers and (due_s := defers(job, at_s)) > at_s:
+                if services is not None and run_s[row] == inf:
+                    services.arrive(job)
+                elif defers and (due_s := defers(job, at_s)) > at_s:
                     self._deferred += 1
                     clock.call_at(due_s, ARRIVALS, self._released, job)
                 else:
@@ -336,7 +355,7 @@ class Simulation:
         """Take down the state from now on: one row of `recorder.LOG_COLUMNS`, or of the fewer."""
         queue, cluster = self.queue, self.cluster
         stranded, stranded_w = 0, 0.0
-        if queue.head is not None:
+        if queue.jobs:
             for pool, waiting in enumerate(queue.waiting_for_pool):
                 if waiting:
                     free = self._pools[pool].free_gpus

@@ -51,10 +51,14 @@ class Sketch:
             if place:
                 first = fleet.first_node[pool]
                 taken = [(first + node, gpus) for node, gpus in place]
-                for node, gpus in taken:
-                    self._move(node, -gpus)
+                self.take(taken)
                 return taken
         return None
+
+    def take(self, placement: Placement) -> None:
+        """These GPUs would be held."""
+        for node, gpus in placement:
+            self._move(node, -gpus)
 
     def is_free_now(self, placement: Placement) -> bool:
         """Whether these GPUs are free in truth."""

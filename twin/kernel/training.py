@@ -98,7 +98,7 @@ class Training:
         """A job was given a whole gang: for the first time, or again from the queue."""
         life = self.lives.get(job.row)
         if life is None:
-            saves = job.job_kind in self.model.kinds
+            saves = job.job_kind in self.model.kinds and job.run_s < inf
             levels = self.model.levels_of(job.gpus, _gang_nodes(job)) if saves else ()
             life = self.lives[job.row] = Life(job, Progress(job.run_s, levels))
             self._recorder.start_s[job.row] = now_s
@@ -286,6 +286,18 @@ class Training:
             self.accounts.stop_work(life)
             self.end(life, now_s, failed=False)
 
+    def dismiss(self, life: Life, now_s: float) -> None:
+        """A replica of a service that holds GPUs is wanted no longer."""
+        self.accounts.settle(life, now_s)
+        if life.phase == RUNNING:
+            self.accounts.stop_work(life)
+        elif life.phase == RESTARTING:
+            self.restarts.leave(life, now_s)
+        if not isnan(life.interrupted_s):
+            life.away_s += now_s - life.interrupted_s
+        self._cluster.leaving.pop(life.job.row, None)
+        self.end(life, now_s, failed=False)
+
     def end(self, life: Life, now_s: float, *, failed: bool) -> None:
         """It is over: done, or given up."""
         for incident in life.troubled:
@@ -431,7 +443,9 @@ class Training:
     def can_preempt(self, job: Job) -> bool:
         """Whether a running job could give way now."""
         life = self.lives.get(job.row)
-        return life is not None and life.phase in _CAN_GIVE_WAY and not life.leaving
+        if life is None or life.phase not in _CAN_GIVE_WAY or job.run_s == inf:
+            return False
+        return not life.leaving
 
     def preempt(self, job: Job, now_s: float) -> None:
         """A job saves, if it has work to save, and gives all that it holds back."""

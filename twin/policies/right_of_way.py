@@ -1,0 +1,128 @@
+"""Right of way: which running jobs give way so that a replica of a service can start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from twin.policies.view import JobView, Placement, Shape, SketchView
+from twin.site.layout import Site
+
+
+class RoomView(SketchView, Protocol):
+    """A sketch that also tells how much is free on a node."""
+
+    def free(self, node: int) -> int:
+        """GPUs free on a node."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A running job that may be asked to give way.
+
+    Attributes
+    ----------
+    loss_gpu_s : float
+        What that would cost: saving, work that is not saved, beginning again. [GPU s]
+    gpus_on : mapping of int to int
+        GPUs that would come free, by node.
+    """
+
+    job: JobView
+    loss_gpu_s: float
+    gpus_on: Mapping[int, int]
+
+
+def room_for(
+    shape: Shape, candidates: Sequence[Candidate], sketch: RoomView, site: Site
+) -> tuple[Placement | None, list[Candidate]]:
+    """A place for a replica, which is then taken in the sketch, and the jobs that must leave it.
+
+    Parameters
+    ----------
+    shape : Shape
+        What the replica asks for.
+    candidates : sequence of Candidate
+        Jobs of the sketch that may leave it.
+    sketch : RoomView
+        What is free, or about to be. Jobs that must leave are released there, all others stay.
+
+    Returns
+    -------
+    place : Placement or None
+        None if there would be no place even without all of them.
+    victims : list of Candidate
+        Few of them, and those that lose least: none of them could stay in this place.
+
+    Notes
+    -----
+    Nodes are cleared one by one, in the order of what clearing them costs, until the placement
+    policy finds a place. On each node the job goes first that loses least for each GPU, of equals
+    the one that started last. Of a replica of several nodes each pays for its part of a job. The
+    order of nodes is greedy: for a replica of several nodes another choice may cost less.
+    """
+    place = sketch.place(shape)
+    if place is not None:
+        return place, []
+    gone: dict[int, Candidate] = {}
+    for here in _by_cost(shape, candidates, sketch, site):
+        for each in here:
+            if each.job.row not in gone:
+                gone[each.job.row] = each
+                sketch.release(each.job)
+        place = sketch.place(shape)
+        if place is not None:
+            break
+    dearest = sorted(gone.values(), key=lambda each: (-each.loss_gpu_s, each.job.since_s))
+    for each in dearest:
+        if place is None or all(sketch.free(v) >= gpus for v, gpus in each.gpus_on.items()):
+            sketch.retake(each.job)
+            del gone[each.job.row]
+    return place, list(gone.values())
+
+
+def _by_cost(
+    shape: Shape, candidates: Sequence[Candidate], sketch: RoomView, site: Site
+) -> list[list[Candidate]]:
+    """Those who would have to leave each node that could be used then, cheapest node first."""
+    on_node: dict[int, list[Candidate]] = {}
+    for each in candidates:
+        for node in each.gpus_on:
+            on_node.setdefault(node, []).append(each)
+    options = []
+    for node, here in on_node.items():
+        pool = int(site.node_pool[node])
+        if pool not in shape.pools:
+            continue
+        size = site.pools[pool].gpus_per_node
+        leave = _least_loss(here, node, min(shape.gpus, size) - sketch.free(node))
+        if not leave:
+            continue
+        cost_gpu_s = sum(
+            each.loss_gpu_s * (each.gpus_on[node] / each.job.gpus if shape.gpus > size else 1.0)
+            for each in leave
+        )
+        latest_s = max(each.job.since_s for each in leave)
+        options.append((cost_gpu_s, len(leave), -latest_s, node, leave))
+    options.sort(key=lambda option: option[:4])
+    return [option[4] for option in options]
+
+
+def _least_loss(here: list[Candidate], node: int, short: int) -> list[Candidate]:
+    """Of the candidates on a node, some that free so many GPUs of it; none if all do not."""
+    leave: list[Candidate] = []
+    for each in sorted(
+        here, key=lambda c: (c.loss_gpu_s / c.gpus_on[node], -c.job.since_s, c.job.row)
+    ):
+        if short <= 0:
+            break
+        leave.append(each)
+        short -= each.gpus_on[node]
+    if short > 0:
+        return []
+    for each in sorted(leave, key=lambda c: -c.loss_gpu_s):
+        if each.gpus_on[node] <= -short:
+            short += each.gpus_on[node]
+            leave.remove(each)
+    return leave
