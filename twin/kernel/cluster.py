@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from twin.errors import InvariantError
 from twin.kernel.columns import Columns, Jobs
 from twin.kernel.job import Job
+from twin.kernel.plan import Plan
 from twin.kernel.sketch import Sketch
 from twin.policies.base import PlacementPolicy
 from twin.policies.view import JobView, Placement, Shape
@@ -90,6 +91,7 @@ class Cluster:
         self._ready = ReadyTimes(fleet, self.residents)
         self.can_preempt: Callable[[Job], bool] = _never
         self._reservation: HeadReservation | None = None
+        self._plan: Plan | None = None
 
     # -- what policies see
         self.kept: dict[int, int] = {}
@@ -183,7 +185,18 @@ class Cluster:
             self._reservation = held
         return held
 
+    def plan(self) -> Plan:
+        """Promises to many waiting jobs; a scheduler uses either these or `reserve`."""
+        if self._plan is None:
+            self._plan = Plan(self, self._policy, self._ready)
+        return self._plan
+
     # -- what the simulation does
+
+    def intend(self, shape: Shape, placement: Placement) -> None:
+        """The next job of this shape to start, if it starts now, goes there."""
+        self._places[shape.index] = placement
+        self._found_in[shape.index] = self._state
 
     def place(self, shape: Shape) -> Placement | None:
         """Where a job of this shape would go now, by node id; None if nowhere."""

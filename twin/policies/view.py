@@ -200,6 +200,30 @@ class Reservation(Protocol):
         """Whether a job of this shape may run past the shadow time and leave the promise whole."""
 
 
+class PlanView(Protocol):
+    """Promises to waiting jobs: nodes held for each from a time to come, by estimates."""
+
+    def __len__(self) -> int: ...
+    def __contains__(self, job: Any) -> bool:
+        """Whether a waiting job is planned."""
+
+    @property
+    def last(self) -> JobView:
+        """The last job in queue order of those that are planned."""
+
+    def renew(self, window_s: float) -> Iterator[JobView]:
+        """Take account of what happened; the jobs that start now as promised."""
+
+    def promise(self, job: Any, window_s: float) -> bool:
+        """Promise a job its earliest start; whether that is now, and it must start next."""
+
+    def fits(self, job: Any) -> bool:
+        """Whether a job can start now and delay no promise; if so, it must start next."""
+
+    def deadline_s(self, shape: Shape) -> float:
+        """By when a job of this shape that starts now must end; ``-inf`` if none can start."""
+
+
 class ClusterView(Protocol):
     """What is free, who runs, and what time it is."""
 
@@ -248,6 +272,9 @@ class ClusterView(Protocol):
 
     def reserve(self, job: JobView) -> Reservation:
         """Promise a waiting job its earliest start, if all running jobs end as estimated."""
+
+    def plan(self) -> PlanView:
+        """Promises to many waiting jobs; a scheduler uses either these or `reserve`."""
 
 
 class PoolView(Protocol):

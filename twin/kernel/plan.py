@@ -1,0 +1,306 @@
+"""Promises to many waiting jobs: places held for each from a time to come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from heapq import heappop, heappush
+from math import inf
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+from twin.kernel.availability import Availability
+from twin.kernel.job import Job
+from twin.kernel.places import Places
+from twin.policies.base import PlacementPolicy
+from twin.policies.view import Placement, Shape
+
+if TYPE_CHECKING:
+    from twin.kernel.cluster import Cluster, ReadyTimes
+
+_DOWN, _ABSENT = -1, -2  # what holds GPUs beside jobs, whose rows are 0 and above
+
+Hold = tuple[float, int]  # until when, and how many GPUs of a node
+
+
+class Promise:
+    """Nodes held for a waiting job.
+
+    Attributes
+    ----------
+    job : Job
+    start_s, end_s : float
+        When it is to start, and to end by its estimate. [s]
+    place : Placement
+        Nodes and the GPUs held on each; empty if nothing is held, because ``start_s`` is too far
+        ahead or unknown. It starts no earlier then.
+    tried : int
+        The plan's count when an earlier start was last looked for.
+    """
+
+    __slots__ = ("end_s", "job", "place", "start_s", "tried")
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.start_s = self.end_s = inf
+        self.place: Placement = ()
+        self.tried = 0
+
+
+_in_queue_order = attrgetter("job.place")
+
+
+class Plan:
+    """What running jobs and promises leave free, on every node and at every time to come.
+
+    It is kept from one instant to the next. Only nodes on which something happened are counted
+    again, and only what then differs from what was expected is changed in the table. Where all
+    ends as expected, an arrival costs one search and nothing else is planned again.
+    """
+
+    def __init__(self, cluster: Cluster, policy: PlacementPolicy, ready: ReadyTimes) -> None:
+        site = cluster.fleet.site
+        self._cluster = cluster
+        self._fleet = cluster.fleet
+        self._ready = ready
+        self._size: list[int] = site.node_gpus.tolist()
+        self._free = Availability(site.node_gpus, cluster.now_s)
+        self._places = Places(cluster, policy, self._free)
+        self._held: list[dict[int, Hold]] = [{} for _ in self._size]  # by node and row
+        self._due: list[tuple[float, int]] = []  # heap of (until, node) of these
+        self._promises: dict[int, Promise] = {}
+        self._ordered: list[Promise] = []
+        self._overrun = False  # more is promised than there will be
+        self._count = 0  # of times that something came free earlier than was expected
+        self._freed_at = [0] * len(self._size)  # that count, by node
+        self._freed: tuple[int, dict[int, list[int]]] = (0, {})
+        ready.stale.update(range(len(self._size)))
+
+    def __len__(self) -> int:
+        return len(self._promises)
+
+    def __contains__(self, job: Job) -> bool:
+        return job.row in self._promises
+
+    @property
+    def last(self) -> Job:
+        """The last job in queue order of those that are planned."""
+        return self._ordered[-1].job
+
+    def renew(self, window_s: float) -> Iterator[Job]:
+        """Take account of what happened; the jobs that start now as promised.
+
+        If a promise cannot be kept, all are made anew in queue order. If something came free
+        earlier than was expected, promises move to earlier starts, until none can.
+        """
+        count = self._count
+        self._recount()
+        now_s = self._cluster.now_s
+        due = [each for each in self._ordered if each.start_s <= now_s and each.place]
+        if self._overrun or any(map(self._is_broken, due)):
+            self._overrun = False
+            ordered = list(self._ordered)
+            for promise in ordered:
+                self._give_up(promise)
+            for promise in ordered:
+                self._promise(promise, window_s)
+                if self._is_kept(promise):
+                    yield promise.job
+            return
+        for promise in due:
+            if self._is_kept(promise):
+                yield promise.job
+        moved = self._count > count
+        while moved:
+            moved = False
+            for promise in list(self._ordered):
+                if promise.place and self._move_up(promise):
+                    moved = True
+                    if self._is_kept(promise):
+                        yield promise.job
+        for promise in [each for each in self._ordered if not each.place]:
+            if promise.start_s <= now_s + window_s or promise.tried < self._count:
+                self._promise(promise, window_s)
+                if self._is_kept(promise):
+                    yield promise.job
+
+    def promise(self, job: Job, window_s: float) -> bool:
+        """Promise a job its earliest start; whether that is now."""
+        if self.fits(job):
+            return True
+        promise = Promise(job)
+        self._promise(promise, window_s)
+        self._promises[job.row] = promise
+        self._ordered.append(promise)
+        self._ordered.sort(key=_in_queue_order)
+        return False
+
+    def fits(self, job: Job) -> bool:
+        """Whether a job can start now and delay no promise; if so, it must start next."""
+        place = self._places.find_now(job)
+        if place:
+            now_s = self._cluster.now_s
+            end_s = now_s + self._places.duration_s(job, place)
+            self._free.take(place, now_s, end_s)
+            self._starts(job, place, end_s)
+        return bool(place)
+
+    def deadline_s(self, shape: Shape) -> float:
+        """By when a job of this shape that starts now must end; ``-inf`` if none can start. [s]"""
+        return self._places.until_s(shape)
+
+    # -- promises
+
+    def _is_broken(self, promise: Promise) -> bool:
+        """Whether what is due now is not there, or was not there when it was due."""
+        return promise.start_s < self._cluster.now_s or not self._places.is_free(promise.place)
+
+    def _is_kept(self, promise: Promise) -> bool:
+        """Whether a job starts now; from then on it holds its place as running jobs do."""
+        if not promise.place or promise.start_s != self._cluster.now_s:
+            return False
+        if not self._places.is_free(promise.place):
+            return False
+        del self._promises[promise.job.row]
+        self._ordered.remove(promise)
+        self._starts(promise.job, promise.place, promise.end_s)
+        return True
+
+    def _starts(self, job: Job, place: Placement, end_s: float) -> None:
+        self._cluster.intend(job.shape, place)
+        for node, gpus in place:
+            self._held[node][job.row] = (end_s, gpus)
+            heappush(self._due, (end_s, node))
+
+    def _promise(self, promise: Promise, window_s: float) -> None:
+        """Hold the earliest place for a job that holds none."""
+        promise.tried = self._count
+        start_s, place = self._places.find(promise.job)
+        if place and start_s <= self._cluster.now_s + window_s:
+            self._set(promise, start_s, place)
+        else:
+            promise.start_s = start_s
+
+    def _move_up(self, promise: Promise) -> bool:
+        """Move a promise to an earlier start, if what came free since allows one."""
+        if promise.tried == self._count:
+            return False
+        freed = self._freed_since(promise.tried)
+        promise.tried = self._count
+        if not self._may_move_up(promise, freed):
+            return False
+        before_s, before, end_s = promise.start_s, promise.place, promise.end_s
+        self._give_up(promise)
+        start_s, place = self._places.find(promise.job, freed)
+        if place and start_s < before_s:
+            self._set(promise, start_s, place)
+            self._count += 1
+            promise.tried = self._count
+            for node, _ in before:
+                self._freed_at[node] = self._count
+            return True
+        self._free.take(before, before_s, end_s)
+        promise.start_s, promise.end_s, promise.place = before_s, end_s, before
+        return False
+
+    def _freed_since(self, tried: int) -> list[int]:
+        """Nodes on which something came free since then."""
+        count, by_tried = self._freed
+        if count != self._count:
+            by_tried = {}
+            self._freed = self._count, by_tried
+        nodes = by_tried.get(tried)
+        if nodes is None:
+            nodes = [node for node, at in enumerate(self._freed_at) if at > tried]
+            by_tried[tried] = nodes
+        return nodes
+
+    def _may_move_up(self, promise: Promise, freed: list[int]) -> bool:
+        """Whether an earlier start is thinkable: it would have to use some of these nodes."""
+        own = {node for node, _ in promise.place}
+        job, start_s = promise.job, promise.start_s
+        for node in freed:
+            pool = self._fleet.node_pool[node]
+            if pool not in job.shape.pools:
+                continue
+            if node in own:
+                return True
+            gpus = min(job.shape.gpus, self._size[node])
+            duration_s = self._places.duration_s(job, ((node, gpus),))
+            if self._free.may_begin(node, gpus, duration_s, start_s):
+                return True
+        return False
+
+    def _set(self, promise: Promise, start_s: float, place: Placement) -> None:
+        promise.start_s, promise.place = start_s, place
+        promise.end_s = start_s + self._places.duration_s(promise.job, place)
+        self._free.take(place, start_s, promise.end_s)
+
+    def _give_up(self, promise: Promise) -> None:
+        if promise.place:
+            self._free.give_back(promise.place, promise.start_s, promise.end_s)
+        promise.start_s = promise.end_s = inf
+        promise.place = ()
+
+    # -- what is held by others
+
+    def _recount(self) -> None:
+        """Bring the table up to date with what stands in the hall."""
+        now_s, stale = self._cluster.now_s, self._ready.stale
+        self._free.advance(now_s)
+        for job in self._ready.moved.values():
+            stale.update(job.held)
+        self._ready.moved.clear()
+        while self._due and self._due[0][0] <= now_s:
+            stale.add(heappop(self._due)[1])
+        for node in stale:
+            self._recount_node(node, now_s)
+        stale.clear()
+
+    def _recount_node(self, node: int, now_s: float) -> None:
+        before, holds = self._held[node], self._holds(node)
+        self._places.late.discard(node)
+        for row, (until_s, gpus) in holds.items():
+            if until_s <= now_s:
+                holds[row] = self._overdue(node, before.get(row, (now_s, 0)), gpus, now_s)
+        for row, hold in before.items():
+            if hold[0] > now_s and holds.get(row) != hold:
+                self._free.change(node, hold[1], now_s, hold[0])
+                self._count += 1
+                self._freed_at[node] = self._count
+        for row, hold in holds.items():
+            if before.get(row) != hold:
+                if self._free.change(node, -hold[1], now_s, hold[0]) < 0:
+                    self._overrun = True
+                if now_s < hold[0] < inf:
+                    heappush(self._due, (hold[0], node))
+        self._held[node] = holds
+
+    def _overdue(self, node: int, before: Hold, gpus: int, now_s: float) -> Hold:
+        """Until when what should have ended is now said to last."""
+        grace_s = self._cluster.grace_s
+        if not grace_s:  # it may end in the next moment: what it holds is not free now
+            self._places.late.add(node)
+            return now_s, gpus
+        if before[1] == gpus and before[0] > now_s:  # as was said when it became overdue
+            return before
+        return now_s + grace_s, gpus
+
+    def _holds(self, node: int) -> dict[int, Hold]:
+        """What is not free on a node now, and until when, by row of the job that holds it."""
+        fleet = self._fleet
+        down = fleet.down_mask[node]
+        holds: dict[int, Hold] = {}
+        there = fleet.free_mask[node].bit_count()
+        for job in self._cluster.residents[node]:
+            gpus = job.gpus_on(node)
+            there += gpus
+            until_s = job.expected_end_s
+            if down & job.held[node]:  # it is about to leave GPUs that then are repaired
+                until_s = max(until_s, fleet.expected_up_s(node))
+            holds[job.row] = (until_s, gpus)
+        if gone := (down & ~fleet.leaving.get(node, 0)).bit_count():
+            there += gone
+            holds[_DOWN] = (fleet.expected_up_s(node), gone)
+        if there < self._size[node]:  # a spare, or dark: there in time if it is waking
+            holds[_ABSENT] = (fleet.expected_up_s(node), self._size[node] - there)
+        return holds
