@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twin.results.spells import migrations
+from twin.results.spells import migrations, waiting
 
 
 def counted(rows, n_jobs):
@@ -61,6 +61,7 @@ def allocations(draw):
     return draw(st.permutations(rows)) if rows else [(0, 0, 0, 1)]
 
 
+@settings(deadline=None)
 @given(allocations())
 def test_against_a_walk(rows):
     expected = [0] * 4
@@ -73,3 +74,21 @@ def test_against_a_walk(rows):
                 expected[job] += 1
             before = now
     assert counted(rows, 4) == expected
+
+
+@settings(deadline=None)
+@given(allocations(), st.data())
+def test_waiting_is_what_is_left_of_the_stay(rows, data):
+    first = [min((start for j, _, start, _ in rows if j == job), default=12) for job in range(4)]
+    last = [max((end for j, _, _, end in rows if j == job), default=0) for job in range(4)]
+    submit = [data.draw(st.integers(0, at)) for at in first]
+    leave = [data.draw(st.integers(max(a, b), 14)) for a, b in zip(submit, last, strict=True)]
+    job, _, start, end = (np.array(c) for c in zip(*rows, strict=True))
+    stay = np.array(submit, float), np.array(leave, float)
+    whose, from_s, to_s = waiting(*stay, job, start.astype(float), end.astype(float))
+    assert (to_s > from_s).all()
+    for each in range(4):
+        for t in range(14):
+            held = any(j == each and a <= t < b for j, _, a, b in rows)
+            spells = int(((whose == each) & (from_s <= t) & (t < to_s)).sum())
+            assert spells == int(submit[each] <= t < leave[each] and not held)

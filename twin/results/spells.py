@@ -62,6 +62,52 @@ def migrations(job: Array, node: Array, start_s: Array, end_s: Array, n_jobs: in
     return counts
 
 
+def waiting(
+    submit_s: Array, leave_s: Array, job: Array, start_s: Array, end_s: Array
+) -> tuple[Array, Array, Array]:
+    """The spells for which jobs held nothing, between their submit and their leaving.
+
+    Parameters
+    ----------
+    submit_s, leave_s : (n_job,) arrays
+        From when to when each was there; one that leaves as it comes never waits. [s]
+    job, start_s, end_s : (n_held,) arrays
+        Columns of `twin.tables.ALLOCATIONS`. [s]
+
+    Returns
+    -------
+    job, from_s, to_s : (n_spell,) arrays
+        In no particular order, none empty. [s]
+    """
+    held = end_s > start_s
+    job, start_s, end_s = job[held], start_s[held], end_s[held]
+    n = len(submit_s)
+    first_s, last_s = np.full(n, np.inf), np.full(n, -np.inf)
+    np.minimum.at(first_s, job, start_s)
+    np.maximum.at(last_s, job, end_s)
+    every = np.arange(n)
+    # Most jobs hold all their nodes from first to last; only the others have gaps to look for.
+    odd = np.zeros(n, bool)
+    odd[job[(start_s > first_s[job]) | (end_s < last_s[job])]] = True
+    row = odd[job]
+    gap_job, gap_from_s, gap_to_s = _gaps(job[row], start_s[row], end_s[row])
+    whose = np.concatenate([every, every, gap_job])
+    from_s = np.concatenate([submit_s, np.where(last_s > -np.inf, last_s, np.inf), gap_from_s])
+    to_s = np.concatenate([np.minimum(first_s, leave_s), leave_s, gap_to_s])
+    real = to_s > from_s
+    return whose[real], from_s[real], to_s[real]
+
+
+def _gaps(job: Array, start_s: Array, end_s: Array) -> tuple[Array, Array, Array]:
+    """Between the first and the last that each job held, the spells without any."""
+    rows, times_s = np.concatenate([job, job]), np.concatenate([start_s, end_s])
+    change = np.repeat([1, -1], len(job))
+    order = np.lexsort((-change, times_s, rows))
+    rows, times_s, held = rows[order], times_s[order], np.cumsum(change[order])
+    at = np.flatnonzero((held[:-1] == 0) & (rows[1:] == rows[:-1]))
+    return rows[at], times_s[at], times_s[at + 1]
+
+
 def _held(job: Array, end_s: Array, of_job: Array, at_s: Array, taken: Array) -> Array:
     """Nodes that the job holds just after each taking: those taken so far less those left."""
     rows = np.concatenate([of_job, job])

@@ -1,0 +1,33 @@
+"""The section ``scheduling`` of the summary: how the cluster was shared, and what it cost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twin.metrics.by_class import by_class
+from twin.metrics.deadlines import deadlines
+from twin.metrics.fairness import fairness
+from twin.metrics.fragmentation import fragmentation
+from twin.metrics.moves import moves
+from twin.results.outcome import Outcome
+from twin.site.layout import Site
+
+
+def scheduling(outcome: Outcome, site: Site) -> dict[str, Any]:
+    """Fairness, fragmentation, moves, deadlines, and what jobs felt by class.
+
+    Notes
+    -----
+    A key is absent where there is nothing to tell: no second tenant, no preemption, no deadline,
+    one class of job.
+    """
+    jobs, allocations, horizon_s = outcome.jobs, outcome.allocations, outcome.horizon_s
+    if jobs.empty:
+        return {}
+    return {
+        **fairness(jobs, allocations, site.n_gpus, horizon_s),
+        **fragmentation(jobs, allocations, site, horizon_s, outcome.gpu_time),
+        **moves(jobs, allocations, horizon_s),
+        **deadlines(jobs, horizon_s),
+        **by_class(jobs),
+    }
