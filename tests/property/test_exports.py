@@ -77,7 +77,10 @@ def held_gpu_s(rows):
 def test_slices_never_overlap_on_a_thread_and_hold_all_gpu_time(rows):
     text = io.StringIO()
     assert perfetto.write(run_of(rows), text) == []
-    slices = [e for e in json.loads(text.getvalue())["traceEvents"] if e["ph"] == "X"]
+    events = json.loads(text.getvalue())["traceEvents"]
+    slices = [e for e in events if e["ph"] == "X"]
+    threads = [e["args"]["name"] for e in events if e["name"] == "thread_name"]
+    assert len(set(threads)) == len(threads)  # one for each place, however often it is held
     assert len(slices) == len(rows)
     of_thread = defaultdict(list)
     for event in slices:

@@ -108,6 +108,21 @@ def test_a_run_without_its_layout_is_refused(run):
         export(run.path, "perfetto")
 
 
+@pytest.mark.parametrize("row", [(1, 0, 1, 0, 1), (0, 4, 1, 0, 1), (0, 0, 1, 0, float("nan"))])
+@pytest.mark.parametrize("name", FORMATS)
+def test_allocations_of_another_run_are_refused(tmp_path, row, name):
+    made = run_folder(tmp_path / "run", [job("1", start_s=0, end_s=1)], [(0, 0, 1, 0, 1), row])
+    with pytest.raises(ResultError, match=r"allocations\.parquet: row 2 is of a job, a node"):
+        export(made, name)
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_run_in_which_nothing_happened(tmp_path, name):
+    made = export(run_folder(tmp_path / "run", [], []), name)
+    assert made.path.stat().st_size
+
+
 def test_pools_of_a_node_list_are_told_by_their_names(tmp_path):
     pools = (("V100x8", 3, 8), ("gpux2", 2, 2))
     jobs = [job("1", start_s=0, end_s=1)]

@@ -3,8 +3,11 @@
 import gzip
 import json
 import re
+import tracemalloc
+from types import SimpleNamespace
 
-from export_case import job, run_folder
+import numpy as np
+from export_case import job, run_folder, run_in_memory
 
 from twin.export import export, perfetto
 
@@ -118,6 +121,23 @@ def test_jobs_that_share_a_gpu_have_threads_of_their_own(tmp_path):
     }
 
 
+def test_events_are_written_as_they_are_made(monkeypatch):
+    """Less than 300 bytes of memory a slice; its text alone, or its event, would take more."""
+    n = 20_000
+    run = run_in_memory([job("1", start_s=0, end_s=9)], [(0, 0, 1, 0.0, 1.0)] * n)
+    run.allocations["start_s"] = np.arange(n, dtype=float)
+    run.allocations["end_s"] = np.arange(n) + 1.0
+    monkeypatch.setattr(perfetto, "_BLOCK", 1000)
+    written = []
+    sink = SimpleNamespace(write=lambda text: written.append(len(text)))
+    tracemalloc.start()
+    perfetto.write(run, sink)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(written) > n
+    assert peak < 300 * n
+
+
 def test_the_shortest_are_left_out_and_it_says_so(tmp_path):
     run = by_hand(tmp_path / "run")
     with (tmp_path / "few.json").open("w") as file:
@@ -137,4 +157,5 @@ def test_packed_and_not_are_one_text_and_equal_runs_equal_bytes(tmp_path):
     plain = export(run, out=tmp_path / "a.json").path.read_bytes()
     packed = export(run, out=tmp_path / "a.json.gz").path.read_bytes()
     assert gzip.decompress(packed) == plain
+    assert packed[3:8] == bytes(5)  # neither a name nor the time of writing
     assert export(run, out=tmp_path / "b.json.gz").path.read_bytes() == packed

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from twin.errors import InputError, did_you_mean
+import numpy as np
+
+from twin.errors import InputError, ResultError, did_you_mean
 from twin.export import evalys, perfetto, swf
 from twin.results.store import PROVENANCE, REPORT, SCENARIO, SUMMARY, Results, whole_file
 
@@ -79,6 +81,7 @@ def export(
     home = run.path if run.path.name not in ("", "..") else run.path.resolve()
     target = out or home.with_name(home.name + FORMATS[name].default)
     _require_free(run, target)
+    _require_sound(run)
     with whole_file(target) as partial, _text(partial, packed=target.suffix == ".gz") as file:
         remarks = FORMATS[name].write(run, file)
     return Exported(target, name, remarks)
@@ -115,6 +118,20 @@ def _require_free(run: Results, target: Path) -> None:
         if target.exists() and path.exists() and target.samefile(path):
             of = "what the run was made from" if path in read else "part of the run"
             raise InputError(f"{target} is {of} and would be lost; give another file")
+
+
+def _require_sound(run: Results) -> None:
+    """Refuse allocations of jobs or nodes that are not there, or without a beginning and an end."""
+    held = run.allocations
+    limits = (("job", len(run.jobs)), ("node", int(run.summary["site"]["nodes"])))
+    good = np.isfinite(held["start_s"].to_numpy(float)) & np.isfinite(held["end_s"].to_numpy(float))
+    for name, n in limits:
+        good &= (held[name] >= 0).to_numpy() & (held[name] < n).to_numpy()
+    if not good.all():
+        raise ResultError(
+            f"{run.path / 'allocations.parquet'}: row {int(np.argmin(good)) + 1} is of a job, a "
+            "node or a time that this run does not have; run the scenario again"
+        )
 
 
 @contextmanager
