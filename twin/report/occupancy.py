@@ -84,17 +84,19 @@ def occupancy(
         gpus *= run.jobs["gpu_fraction"].to_numpy(float)[job]
     begin = np.clip(spells["start_s"].to_numpy(float) / end_s * n_bins, 0, n_bins)
     until = np.clip(spells["end_s"].to_numpy(float) / end_s * n_bins, 0, n_bins)
+    held = means(row, begin, until, gpus, len(shown), n_bins) / sizes[shown, None]
+    held = np.clip(held, 0, 1)
     if not groups:
-        held = means(row, begin, until, gpus, len(shown), n_bins) / sizes[shown, None]
-        return Occupancy(shown, len(sizes), end_s, np.clip(held, 0, 1))
-    names = pd.Index(run.jobs["group"].astype(str))
-    code = pd.Index(groups).get_indexer(names)[job]
-    n_rows = len(shown) * len(groups)
-    parts = means(code * len(shown) + row, begin, until, gpus, n_rows, n_bins)
+        return Occupancy(shown, len(sizes), end_s, held)
+    code = pd.Index(groups).get_indexer(pd.Index(run.jobs["group"].astype(str)))[job]
+    told = code >= 0
+    line = code[told] * len(shown) + row[told]
+    spell = begin[told], until[told], gpus[told]
+    parts = means(line, *spell, len(shown) * len(groups), n_bins)
     parts = parts.reshape(len(groups), len(shown), n_bins) / sizes[shown, None]
-    held = parts.sum(axis=0)
-    holder = np.where(parts.max(axis=0) >= np.maximum(1 - held, 1e-9), parts.argmax(axis=0), FREE)
-    return Occupancy(shown, len(sizes), end_s, np.clip(held, 0, 1), holder, tuple(groups))
+    most = parts.max(axis=0)
+    holder = np.where(most >= np.maximum(1 - held, 1e-9), parts.argmax(axis=0), FREE)
+    return Occupancy(shown, len(sizes), end_s, held, holder, tuple(groups))
 
 
 def means(

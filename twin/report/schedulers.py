@@ -83,11 +83,23 @@ def nodes(runs: Sequence[Results], labels: Sequence[str]) -> Picture | None:
 
 
 def fairness(runs: Sequence[Results], drawn: Sequence[Stroke]) -> Picture | None:
-    """The error of groups' shares over time, a line a run; None if it cannot be computed."""
+    """The error of shares over time, a line a run; None if no run has anybody to share with."""
+    lines = errors(runs, drawn)
+    if not lines:
+        return None
+    return picture(
+        "share-error",
+        lambda shape: share_error(lines, shape),
+        text="Error of the shares that groups hold, over time, a line a run.",
+    )
+
+
+def errors(runs: Sequence[Results], drawn: Sequence[Stroke]) -> list[ShareError]:
+    """Share errors of the runs that have any, in bins of one width."""
     measure = _measure()
     longest_s = max(length_s(run) for run in runs)
     if measure is None or not longest_s > 0:
-        return None
+        return []
     lines = []
     for index, run in enumerate(runs):
         spells, end_s = getattr(run, "allocations", None), length_s(run)
@@ -99,13 +111,7 @@ def fairness(runs: Sequence[Results], drawn: Sequence[Stroke]) -> Picture | None
         edges_s = np.minimum(np.arange(len(error) + 1) * step_s, end_s)
         if np.isfinite(error).any():
             lines.append(ShareError(run_letter(index), drawn[index], edges_s, error))
-    if not lines:
-        return None
-    return picture(
-        "share-error",
-        lambda shape: share_error(lines, shape),
-        text="Error of the shares that groups hold, over time, a line a run.",
-    )
+    return lines
 
 
 def _measure() -> Callable[..., Any] | None:

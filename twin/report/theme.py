@@ -103,8 +103,8 @@ GROUP_COLOURS = (
     "#a6d5a0",
     "#d5502e",
     "#f2dc8c",
-    "#882255",
-    "#6fb9de",
+    "#7a1c4d",
+    "#4a9bc8",
 )
 # Share of a node that is held, in eighths.
 HELD_COLOURS = (

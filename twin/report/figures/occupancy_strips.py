@@ -136,8 +136,5 @@ def _key(strips: Sequence[Strip], shape: Shape) -> tuple[str, list[tuple[str, st
         entries = [*zip(names, GROUP_COLOURS, strict=False), ("free", HELD_COLOURS[0])]
         return "Who held most of the node", entries, 5 if wide else 2
     steps = range(0, len(HELD_COLOURS), 2)
-    entries = [
-        (f"{100 * k / (len(HELD_COLOURS) - 1):g}\N{NO-BREAK SPACE}%", HELD_COLOURS[k])
-        for k in steps
-    ]
-    return "Share of the node's GPUs that jobs held", entries, 5
+    entries = [(f"{100 * k / (len(HELD_COLOURS) - 1):g}", HELD_COLOURS[k]) for k in steps]
+    return "Share of the node's GPUs that jobs held, %", entries, 5
