@@ -14,6 +14,8 @@ from twin.kernel.columns import Columns, Jobs
 from twin.kernel.job import Job
 from twin.kernel.plan import Plan
 from twin.kernel.sketch import Sketch
+from twin.kernel.slots import Slots
+from twin.kernel.usage import Usage
 from twin.policies.base import PlacementPolicy
 from twin.policies.view import JobView, Placement, Shape
 from twin.site.fleet import Fleet, Held
@@ -53,11 +55,11 @@ class Cluster:
         What the scheduler remembers from one decision to the next.
     rates : callable or None
         Speed of a job, by its model, on some GPUs of a pool, against its nominal one.
+    kept : dict of int to int
+        GPUs free now, by node, that nobody may have but a replica that waits for more.
     """
 
     def __init__(
-    kept : dict of int to int
-        GPUs free now, by node, that nobody may have but a replica that waits for more.
         self,
         fleet: Fleet,
         placement: PlacementPolicy,
@@ -74,6 +76,8 @@ class Cluster:
         self._columns = columns
         self._shape_of = shape_of
         self._shapes = shapes
+        self._usages: dict[str, Usage] = {}
+        self._slots: Slots | None = None  # until somebody asks for them
         self._other_shapes: dict[tuple[int, tuple[int, ...]], Shape] = {}
         self.now_s = 0.0
         self.grace_s = 0.0
@@ -88,14 +92,14 @@ class Cluster:
         self._places: list[Placement | None] = [None] * n_shapes
         self._found_in = [-1] * n_shapes
         self._state = 0
+        self.kept: dict[int, int] = {}
+        self._promises: list[tuple[Placement, float]] = []
         self._ready = ReadyTimes(fleet, self.residents)
         self.can_preempt: Callable[[Job], bool] = _never
         self._reservation: HeadReservation | None = None
         self._plan: Plan | None = None
 
     # -- what policies see
-        self.kept: dict[int, int] = {}
-        self._promises: list[tuple[Placement, float]] = []
 
     @property
     def free_gpus(self) -> int:
@@ -112,17 +116,26 @@ class Cluster:
         """Running jobs, oldest start first."""
         return list(self._running.values())
 
-    def running_table(self, jobs: Sequence[Job]) -> Jobs:
-        """Running jobs as columns."""
-        rows = np.array([job.row for job in jobs], np.int64)
-        end_s = np.array([job.expected_end_s for job in jobs], float)
-        gpus = np.array([job.gpus for job in jobs], np.int64)
-        left_s = np.maximum(end_s - self.now_s, 0.0)
-        return Jobs(rows, self._columns, self._shape_of, self.now_s, left_s, gpus)
+    def running_table(self) -> tuple[Jobs, list[Job]]:
+        """Running jobs as columns, and the jobs themselves in the same order."""
+        if self._slots is None:
+            self._slots = Slots()
+            for job in self._running.values():
+                self._slots.add(job)
+        slots, n = self._slots, len(self._slots.jobs)
+        left_s = np.maximum(slots.end_s[:n] - self.now_s, 0.0)
+        rows, gpus = slots.row[:n].copy(), slots.gpus[:n].copy()
+        table = Jobs(rows, self._columns, self._shape_of, self.now_s, left_s, gpus)
+        return table, slots.jobs.copy()
 
-    def may_give_way(self) -> list[Job]:
-        """Running jobs that a scheduler may preempt now, oldest start first."""
-        return [job for job in self._running.values() if self.can_preempt(job)]
+    def usage(self, column: str) -> Usage:
+        """What the jobs of each user, group, ... hold, and have held since this was first asked."""
+        found = self._usages.get(column)
+        if found is None:
+            found = self._usages[column] = Usage(*self._columns.codes(column), self.now_s)
+            for job in self._running.values():
+                found.change(job.row, job.gpus, self.now_s)
+        return found
 
     def rate(self, job: JobView, pool: int, gpus: int) -> float:
         """Speed of a job on so many GPUs of a pool, against its nominal one."""
@@ -224,7 +237,6 @@ class Cluster:
 
     def _admitted(self, pool: int, shape: Shape, place: Placement) -> Placement | None:
         """A place that is not refused: domains in which there is no power are tried no more."""
-        assert self.refuses is not None
         hidden: list[tuple[int, int]] = []
         found: Placement | None = place
         while found and (closed := self._closed_to(found)):
@@ -234,31 +246,6 @@ class Cluster:
         self.fleet.unhide(pool, hidden)
         return found
 
-    def start(self, job: Job, placement: Placement) -> None:
-        """Give a job its GPUs."""
-        held = self.fleet.take(placement)
-        job.held = held
-        taken, stale = 0, self._ready.stale
-        for node, gpus in placement:
-            taken += gpus
-            self.residents[node].append(job)
-            stale.add(node)
-        if taken < job.shape.gpus:
-            self.fleet.give_back(held)
-            raise InvariantError(f"{job}: the placement gave {taken} GPUs at {self.now_s} s")
-        job.surplus_gpus = taken - job.gpus
-        self._running[job.row] = job
-        self._columns.since_s[job.row] = self.now_s
-        self.running_jobs += 1
-        if self._reservation is not None:
-            self._reservation.heed_start(job.expected_end_s, placement)
-        self._state += 1
-
-    def end(self, job: Job, now_s: float) -> None:
-        """Take a job's GPUs back."""
-        self.fleet.give_back(job.held)
-        stale = self._ready.stale
-        for node in job.held:
     def _closed_to(self, place: Placement) -> Sequence[int]:
         """Nodes of a placement that cannot be used: kept for another, or refused."""
         if self.kept:
@@ -293,14 +280,47 @@ class Cluster:
             self.changed()
         self._promises = list(promises)
 
+    def start(self, job: Job, placement: Placement) -> None:
+        """Give a job its GPUs."""
+        held = self.fleet.take(placement)
+        job.held = held
+        taken, stale = 0, self._ready.stale
+        for node, gpus in placement:
+            taken += gpus
+            self.residents[node].append(job)
+            stale.add(node)
+        if taken < job.shape.gpus:
+            self.fleet.give_back(held)
+            raise InvariantError(f"{job}: the placement gave {taken} GPUs at {self.now_s} s")
+        job.surplus_gpus = taken - job.gpus
+        self._running[job.row] = job
+        self._columns.since_s[job.row] = self.now_s
+        self.running_jobs += 1
+        if self._slots is not None:
+            self._slots.add(job)
+        for usage in self._usages.values():
+            usage.change(job.row, job.gpus, self.now_s)
+        if self._reservation is not None:
+            self._reservation.heed_start(job.expected_end_s, placement)
+        self._state += 1
+
+    def end(self, job: Job, now_s: float) -> None:
+        """Take a job's GPUs back."""
+        self.fleet.give_back(job.held)
+        stale = self._ready.stale
+        for node in job.held:
             self.residents[node].remove(job)
             stale.add(node)
         if self.left is not None:
             self.left += job.held
         del self._running[job.row]
         self.running_jobs -= 1
+        if self._slots is not None:
+            self._slots.remove(job)
         columns, row = self._columns, job.row
         columns.served_gpu_s[row] += job.gpus * (now_s - columns.since_s[row])
+        for usage in self._usages.values():
+            usage.change(row, -job.gpus, now_s)
         if self.ended is not None:
             self.ended.append(job)
         if now_s != job.expected_end_s:
@@ -337,6 +357,8 @@ class Cluster:
         if abs(end_s - job.expected_end_s) > enough_s:
             job.expected_end_s = end_s
             self._ready.moved[job.row] = job
+            if self._slots is not None:
+                self._slots.expect_end(job)
             self._reservation = None
 
     def nodes_changed(self, nodes: Iterable[int]) -> None:
@@ -424,6 +446,7 @@ class ReadyTimes:
         for pool, built in enumerate(fleet.site.pools):
             nodes = fleet.site.pool_nodes(pool)
             self._ready_s[: built.gpus_per_node + 1, nodes.start : nodes.stop] = -np.inf
+        self.promised: dict[int, list[tuple[int, float]]] = {}  # by node: GPUs, until when
         self.stale: set[int] = set()  # nodes whose column is out of date
         self.moved: dict[int, Job] = {}  # jobs, by row, whose nodes' columns are
 
@@ -459,7 +482,6 @@ class ReadyTimes:
                     dict(zip((ready + nodes.start).tolist(), free.tolist(), strict=True)),
                 )
             )
-        self.promised: dict[int, list[tuple[int, float]]] = {}  # by node: GPUs, until when
         return HeadReservation(row, shadow_s, needs, cluster)
 
     def _in_service(self, node: int) -> list[tuple[float, int]]:
@@ -489,7 +511,7 @@ class ReadyTimes:
             missing = fleet.site.pools[fleet.node_pool[node]].gpus_per_node + 1 - len(column)
             if missing > 0:  # a spare, or dark: there in time if it is waking
                 column += [fleet.expected_up_s(node)] * missing
-            self._ready_s[: len(column), node] = column
-        self.stale.clear()
             for gpus, until_s in self.promised.get(node, ()):
                 column = [-inf, *sorted([*column[1 + gpus :], *[until_s] * gpus])]
+            self._ready_s[: len(column), node] = column
+        self.stale.clear()

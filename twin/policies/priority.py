@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import inf
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from twin.policies.view import (
     ClusterView,
     JobsView,
     JobView,
+    Placement,
     QueueView,
     Reservation,
     Shape,
@@ -62,6 +63,13 @@ class PriorityScheduler(Scheduler):
     ) -> NDArray[np.bool_]:
         """(n_running,) which running jobs the one waiting job may preempt."""
         return keys > key
+
+    def alike(self, waiting: JobsView) -> NDArray[np.int64]:
+        """(n,) a number each: of two jobs with the same, the later preempts no more.
+
+        All are alike where a job preempts those that come after it in order.
+        """
+        return np.zeros(len(waiting), np.int64)
 
     def next_change_s(self, running: JobsView, cluster: ClusterView) -> float:
         """When the order of running jobs changes though nothing happens. [s]"""
@@ -161,50 +169,90 @@ class _Preempting:
 
     def decisions(self) -> Iterator[Decision]:
         policy, queue, cluster = self._policy, self._queue, self._cluster
-        rows, keys_of = self._ranking.rows.tolist(), self._ranking.keys.tolist()
+        rows = self._ranking.rows
         started = 0
-        while started < len(rows) and cluster.fits((job := queue.job(rows[started])).shape):
+        while started < len(rows) and cluster.fits((job := queue.job(int(rows[started]))).shape):
             yield job
             started += 1
         if started == len(rows):
             return
-        running = cluster.may_give_way()
-        table = cluster.running_table(running)
+        table, running = cluster.running_table()
         keys = policy.order(table, cluster)
         wake_s = policy.next_change_s(table, cluster)
         if cluster.now_s < wake_s < inf:
             yield Wake(wake_s)
+        # The first that does not fit, and so many behind it.
+        last = started + 1 + (policy.depth if policy.backfill != "none" else 0)
+        rows, row_keys = rows[started:last], self._ranking.keys[started:last]
+        waiting = queue.table(rows)
+        alike = policy.alike(waiting)
+        if not cluster.leaving and not self._victims_of_any(waiting, row_keys, alike, table, keys):
+            if policy.backfill != "none":
+                reservation = cluster.reserve(job) if policy.backfill == "easy" else None
+                yield from pass_by(rows[1:], reservation, queue, cluster)
+            return
+        yield from self._with_victims(waiting, row_keys, alike, table, running, keys)
+
+    def _victims_of_any(
+        self,
+        waiting: JobsView,
+        row_keys: Keys,
+        alike: NDArray[np.int64],
+        table: JobsView,
+        keys: Keys,
+    ) -> bool:
+        for at in np.unique(alike, return_index=True)[1].tolist():
+            one = self._queue.table(waiting.rows[at : at + 1])
+            if self._policy.gives_way(table, keys, one, float(row_keys[at])).any():
+                return True
+        return False
+
+    def _with_victims(
+        self,
+        waiting: JobsView,
+        row_keys: Keys,
+        alike: NDArray[np.int64],
+        table: JobsView,
+        running: list[Any],
+        keys: Keys,
+    ) -> Iterator[Decision]:
+        policy, queue, cluster = self._policy, self._queue, self._cluster
         # The last in order gives way first; of equals, the one that started last.
         by_key = np.lexsort((-table.since_s, -keys))
         there = np.ones(len(running), bool)
-        sketch, hopeless = cluster.sketch(), set[int]()
+        sketch = cluster.sketch()
         reservation: Reservation | None = None
-        looked = 0
-        for row, key in zip(rows[started:], keys_of[started:], strict=True):
-            job = queue.job(row)
-            looked += reservation is not None
-            if looked > policy.depth:
+        # Jobs of one shape that may preempt the same: where one finds no place, the others do not.
+        group = alike * len(queue.shapes) + waiting.shape_index
+        hopeless = np.zeros(int(group.max()) + 1, bool)
+        at = 0
+        while at < len(group):
+            open_ = ~hopeless[group[at:]]
+            if not open_.any():
                 return
-            shape = job.shape
-            place = None if shape.index in hopeless else sketch.place(shape)
-            if place is None and len(running):
-                one = queue.table(np.array([row]))
-                may = there & policy.gives_way(table, keys, one, key)
-                victims = [running[at] for at in by_key.tolist() if may[at]]
-                place, needed = _room_for(shape, victims, sketch)
-                for victim in needed:
-                    there[running.index(victim)] = False
-                    hopeless.clear()
-                    yield Preempt(victim)
+            at += int(open_.argmax())
+            job = queue.job(int(waiting.rows[at]))
+            place = sketch.place(job.shape)
             if place is None:
-                hopeless.add(shape.index)
+                one = queue.table(waiting.rows[at : at + 1])
+                may = there & policy.gives_way(table, keys, one, float(row_keys[at]))
+                if may.any():
+                    order = by_key[may[by_key]]
+                    place, needed = _room_for(job.shape, order.tolist(), running, cluster, sketch)
+                    for victim in needed:
+                        there[victim] = False
+                        yield Preempt(running[victim])
+                    if needed:
+                        hopeless[:] = False
+            if place is None:
+                hopeless[group[at]] = True
                 if policy.backfill == "none":
                     return
                 if policy.backfill == "easy" and reservation is None:
                     reservation = cluster.reserve(job)
-                continue
-            if sketch.is_free_now(place) and self._may_pass(job, reservation):
+            elif sketch.is_free_now(place) and self._may_pass(job, reservation):
                 yield Start(job, at=place)
+            at += 1
 
     def _may_pass(self, job: JobView, reservation: Reservation | None) -> bool:
         if reservation is None:
@@ -214,22 +262,28 @@ class _Preempting:
 
 
 def _room_for(
-    shape: Shape, victims: list[JobView], sketch: SketchView
-) -> tuple[list[tuple[int, int]] | None, list[JobView]]:
+    shape: Shape,
+    victims: list[int],
+    running: list[Any],
+    cluster: ClusterView,
+    sketch: SketchView,
+) -> tuple[Placement | None, list[int]]:
     """A place for a job where some of these leave, in their order, and those that must."""
-    gone: list[JobView] = []
+    gone: list[int] = []
     place = None
-    for victim in victims:
-        sketch.release(victim)
-        gone.append(victim)
+    for at in victims:
+        if not cluster.can_preempt(running[at]):
+            continue
+        sketch.release(running[at])
+        gone.append(at)
         place = sketch.place(shape)
         if place is not None:
             break
-    needed = []
     nodes = {node for node, _ in place} if place is not None else set()
-    for victim in gone:
-        if nodes.isdisjoint(victim.held):  # type: ignore[attr-defined] # one of ours
-            sketch.retake(victim)
+    needed = []
+    for at in gone:
+        if nodes.isdisjoint(running[at].held):
+            sketch.retake(running[at])
         else:
-            needed.append(victim)
-    return (list(place) if place is not None else None), needed
+            needed.append(at)
+    return place, needed

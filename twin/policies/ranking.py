@@ -59,13 +59,12 @@ class Ranking:
             self._keep(queue.still_waiting(self.rows))
 
     def _put(self, key: float, row: int) -> None:
-        first, last = (
-            np.searchsorted(self.keys, key, "left"),
-            np.searchsorted(self.keys, key, "right"),
-        )
-        at = first + np.searchsorted(self.rows[first:last], row)
-        self.keys = np.insert(self.keys, at, key)
-        self.rows = np.insert(self.rows, at, row)
+        keys, rows = self.keys, self.rows
+        first, last = keys.searchsorted(key, "left"), keys.searchsorted(key, "right")
+        at = int(first + rows[first:last].searchsorted(row))
+        # As numpy's `insert` does it, without its overhead.
+        self.keys = np.concatenate((keys[:at], (key,), keys[at:]))
+        self.rows = np.concatenate((rows[:at], (row,), rows[at:]))
 
     def _sort(self, keys: Keys, rows: NDArray[np.int64]) -> None:
         order = np.lexsort((rows, keys))

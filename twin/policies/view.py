@@ -173,6 +173,17 @@ class QueueView(Protocol):
         """Waiting jobs as columns."""
 
 
+class UsageView(Protocol):
+    """GPUs held and GPU-time attained by label, such as by user; arrays follow ``names``."""
+
+    names: list[str]
+    codes: NDArray[np.int32]  # (n_job,) number of each job's label, by row
+    held_gpus: list[int]
+
+    def attained_gpu_s(self, now_s: float) -> NDArray[np.float64]:
+        """GPU-time held from the beginning of the run until now."""
+
+
 class SketchView(Protocol):
     """A copy of what is free, on which jobs leave and are placed without anything happening."""
 
@@ -249,11 +260,14 @@ class ClusterView(Protocol):
     # Jobs that have ended since a scheduler last emptied the list; None until one wants to know.
     ended: list[Any] | None
 
-    def running_table(self, jobs: Sequence[Any]) -> JobsView:
-        """Running jobs as columns."""
+    def running_table(self) -> tuple[JobsView, list[Any]]:
+        """Running jobs as columns, and the jobs themselves in the same order."""
 
-    def may_give_way(self) -> Sequence[JobView]:
-        """Running jobs that can be preempted now, oldest start first."""
+    def can_preempt(self, job: Any) -> bool:
+        """Whether a running job could give way now."""
+
+    def usage(self, column: str) -> UsageView:
+        """What the jobs of each user, group, ... hold and have held since this was first asked."""
 
     def rate(self, job: JobView, pool: int, gpus: int) -> float:
         """Speed of a job on so many GPUs of a pool, against its nominal one."""
