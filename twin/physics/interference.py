@@ -95,8 +95,10 @@ def _speeds(weights: Array, sharing: Sharing) -> Array:
     present = there * weights[..., None, :]
     total = present.sum(-1, keepdims=True)
     if sharing == "concurrent":
-        return there / np.maximum(total, 1.0)
-    return present / np.where(total > 0, total, 1.0)
+        at_once: Array = there / np.maximum(total, 1.0)
+        return at_once
+    in_turns: Array = present / np.where(total > 0, total, 1.0)
+    return in_turns
 
 
 def slice_rate(busy: ArrayLike, share: ArrayLike, fill: ArrayLike = 1.0) -> Array:

@@ -108,7 +108,7 @@ def step_s(
 
     Sources
     -------
-    [pollux2021], section 3.2, eq. 8 to 11.
+    [pollux2021], section 3: system throughput.
     """
     (times,) = whole(passes=passes)
     if np.any(times == 0):
@@ -167,7 +167,7 @@ def efficiency(batch: ArrayLike, nominal_batch: ArrayLike, noise: ArrayLike) -> 
 
     Sources
     -------
-    [pollux2021], section 3.1, eq. 7; [mccandlish2018] for the noise scale.
+    [pollux2021], section 3: statistical efficiency; [mccandlish2018] for the noise scale.
     """
     samples, nominal, scale = finite(batch=batch, nominal_batch=nominal_batch, noise=noise)
     if np.any(nominal == 0) or np.any(samples < nominal):
@@ -217,7 +217,7 @@ def best_goodput(
 
     Sources
     -------
-    [pollux2021], section 4.1.
+    [pollux2021], section 4: the batch of a job.
     """
     if not nominal_batch <= most_batch:
         raise DomainError(f"most_batch: must be nominal_batch or above, found {most_batch:g}")

@@ -1,0 +1,330 @@
+"""How fast a model trains: on which type of GPU, on how many, and beside which other model.
+
+Numbers stand in ``models.yaml``, all of them fitted by the calibrations named there; what each
+type of GPU reaches of its data sheet stands in ``achieved.yaml``. The laws are those of
+`twin.physics.heterogeneity`, `scaling` and `interference`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from twin.catalog import parts
+from twin.catalog.figures import Basis, Part, ratio, read_document, read_parts
+from twin.errors import CatalogError, DomainError, did_you_mean
+from twin.physics import heterogeneity, interference, scaling
+
+MODELS = Path(__file__).with_name("models.yaml")
+ACHIEVED = Path(__file__).with_name("achieved.yaml")
+_DEFAULT = "default"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Achieved(Part):
+    """Share of its data sheet that a type of GPU reaches, relative to that of the V100."""
+
+    share: float | None = ratio("share")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Law:
+    """A scaling law, on one type of GPU and the network it was measured with."""
+
+    law: scaling.ScalingLaw
+    local_limit: float  # samples that fit into a GPU at once, or the most that was tried
+    error: float  # median over placements held out
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demand:
+    """What a model alone asks of a GPU that it may share."""
+
+    busy: float  # share of its time at the GPU
+    turn: float  # length of its turns, that of resnet18 being 1
+    error: float  # median over models held out and seen beside one other
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adaptive:
+    """A model whose batch may grow with its GPUs, and what that costs."""
+
+    nominal_batch: float
+    most_batch: float
+    noise: float  # [samples]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ModelSpeed:
+    """One model. What was not measured of it is None or empty, and asking for it is an error.
+
+    Attributes
+    ----------
+    batch : float
+        Samples on one GPU at which its speed on a type of GPU is told.
+    laws, demands : mapping
+        GPU type -> what was measured there.
+    memory_bytes : float or None
+        Taken on the GPU at the batch of its demands.
+    bases : mapping
+        Section of the file -> what it rests on.
+    """
+
+    name: str
+    title: str
+    notes: str = ""
+    batch: float = 1.0
+    work: heterogeneity.WorkPerSample | None = None
+    work_error: float = 0.0
+    laws: Mapping[str, Law] = field(default_factory=dict)
+    adaptive: Adaptive | None = None
+    demands: Mapping[str, Demand] = field(default_factory=dict)
+    memory_bytes: float | None = None
+    bases: Mapping[str, Basis] = field(default_factory=dict)
+
+    def relative_speed(self, gpu_type: str, reference: str) -> float:
+        """Speed on one GPU of a type over that on another, at the model's batch.
+
+        Raises
+        ------
+        CatalogError
+            If a type is unknown, or the model was measured on one type alone.
+        """
+        if gpu_type == reference:
+            return 1.0
+        ends = gpu_speed_fitted(gpu_type), gpu_speed_fitted(reference)
+        return float(heterogeneity.relative_speed(self._work(), *ends, self.batch))
+
+    def rate(self, gpus: int, nodes: int, gpu_type: str, *, batch: float | None = None) -> float:
+        """Speed on a number of GPUs over that on one GPU of the same type.
+
+        A job that asked for g GPUs and got h goes at ``rate(h, ...) / rate(g, ...)``.
+
+        Parameters
+        ----------
+        gpus, nodes : int
+            Of the job, and the nodes that they are on.
+        gpu_type : str
+        batch : float, optional
+            Samples of a step over all GPUs that the job keeps to. Without it the job takes the
+            batch of most goodput, or keeps that of each GPU if its noise scale is not known.
+
+        Returns
+        -------
+        float
+            1 on one GPU. [-]
+
+        Raises
+        ------
+        CatalogError
+            If the model was never measured on several GPUs.
+        DomainError
+            If there are more nodes than GPUs, or none.
+        """
+        return _rate(self, gpus, nodes, gpu_type, batch)
+
+    def slow_down(self, other: ModelSpeed, gpu_type: str | None = None) -> float:
+        """How much longer this model takes beside another on one GPU, shared in turns.
+
+        Parameters
+        ----------
+        other : ModelSpeed
+        gpu_type : str, optional
+            Where it was not measured, time at the GPU is stretched by the roofline. Without it
+            demands are those of a type on which both were measured.
+
+        Returns
+        -------
+        float
+            1 or above. [-]
+        """
+        return float(1 / shared_rates([self, other], gpu_type)[0])
+
+    def law(self, gpu_type: str) -> Law:
+        """Its scaling law on a type of GPU; where none was measured, that of the nearest type.
+
+        The nearest in speed stands in, its time per sample scaled by the roofline; exchanges stay
+        as they were measured there. `stand_in` names it.
+        """
+        near = self.stand_in(gpu_type)
+        measured = self.laws[near]
+        if near == gpu_type:
+            return measured
+        asked, known = gpu_speed_fitted(gpu_type), gpu_speed_fitted(near)
+        longer = float(heterogeneity.gpu_s(self._work(), asked, 1.0))
+        longer /= float(heterogeneity.gpu_s(self._work(), known, 1.0))
+        law = replace(measured.law, sample_s=measured.law.sample_s * longer)
+        room = [parts.gpu(name).memory_bytes for name in (gpu_type, near)]
+        grown = room[0] / room[1] if room[0] and room[1] else 1.0
+        return replace(measured, law=law, local_limit=measured.local_limit * grown)
+
+    def stand_in(self, gpu_type: str) -> str:
+        """The type of GPU whose scaling law is used for a type: itself where it was measured."""
+        parts.gpu(gpu_type)
+        if not self.laws:
+            raise CatalogError(
+                f"model {self.name!r} was never measured on several GPUs; give its jobs a fixed "
+                f"number, or choose a model that was: {_those('laws')}"
+            )
+        if gpu_type in self.laws:
+            return gpu_type
+        return min(self.laws, key=lambda near: abs(np.log(self.relative_speed(gpu_type, near))))
+
+    def demand(self, gpu_type: str | None = None, beside: Sequence[ModelSpeed] = ()) -> Demand:
+        """What it asks of a shared GPU, measured on that type or carried over to it."""
+        if not self.demands:
+            raise CatalogError(
+                f"model {self.name!r} was never measured beside others; give it a GPU of its own, "
+                f"or choose a model that was: {_those('demands')}"
+            )
+        if gpu_type is not None and gpu_type in self.demands:
+            return self.demands[gpu_type]
+        common = [at for at in self.demands if all(at in other.demands for other in beside)]
+        at = (common or list(self.demands))[0]
+        found = self.demands[at]
+        if gpu_type is None or self.work is None or at not in parts.names("gpus"):
+            return found
+        ends = (gpu_speed_fitted(each) for each in (gpu_type, at))
+        longer = np.divide(*(heterogeneity.gpu_s(self.work, end, 1.0) for end in ends))
+        at_gpu = found.busy * float(longer)
+        return replace(found, busy=at_gpu / (1 - found.busy + at_gpu))
+
+    def _work(self) -> heterogeneity.WorkPerSample:
+        if self.work is None:
+            raise CatalogError(
+                f"model {self.name!r} was measured on one type of GPU alone; name the types that "
+                f"its jobs take, or choose a model that was: {_those('work')}"
+            )
+        return self.work
+
+
+def model(name: str) -> ModelSpeed:
+    """The model of that name; raises `CatalogError` with the nearest known name."""
+    known = _models()
+    if name not in known:
+        spelt = name.strip().lower().replace("-", "").replace("_", "").replace(" ", "")
+        raise CatalogError(f"unknown model {name!r}; {did_you_mean(spelt, known, most=40)}")
+    return known[name]
+
+
+def names() -> list[str]:
+    """All models, sorted."""
+    return sorted(_models())
+
+
+def shared_rates(models: Sequence[ModelSpeed], gpu_type: str | None = None) -> list[float]:
+    """Speed of each of several models on one GPU, in turns, relative to having it alone."""
+    asked = [each.demand(gpu_type, models) for each in models]
+    return _shared(tuple(each.busy for each in asked), tuple(each.turn for each in asked))
+
+
+@lru_cache(maxsize=4096)
+def _shared(busy: tuple[float, ...], turn: tuple[float, ...]) -> list[float]:
+    return [float(each) for each in interference.shared_rates(np.array(busy), np.array(turn))]
+
+
+def gpu_speed(gpu_type: str, achieved: float = 1.0) -> heterogeneity.GpuSpeed:
+    """Peaks of a type of GPU for training in single precision, as frameworks run it.
+
+    That is TF32 where the GPU has it, and half precision where the catalog knows no other.
+    """
+    gpu = parts.gpu(gpu_type)
+    peaks = [rate for rate in (gpu.fp32_flop_per_s, gpu.tf32_flop_per_s) if rate]
+    peak = max(peaks, default=gpu.bf16_flop_per_s or gpu.fp16_flop_per_s)
+    if peak is None or gpu.memory_bytes_per_s is None:
+        raise CatalogError(
+            f"GPU {gpu_type!r}: its peak rate or bandwidth is not in the catalog; give it them in "
+            "gpus.yaml or choose another GPU"
+        )
+    return heterogeneity.GpuSpeed(
+        flop_per_s=peak, bytes_per_s=gpu.memory_bytes_per_s, achieved=achieved
+    )
+
+
+@cache
+def gpu_speed_fitted(gpu_type: str) -> heterogeneity.GpuSpeed:
+    """As `gpu_speed`, with the share of it that was measured, or that of the other types."""
+    known = _achieved()
+    return gpu_speed(gpu_type, known.get(gpu_type, known[_DEFAULT]))
+
+
+@lru_cache(maxsize=65536)
+def _rate(of: ModelSpeed, gpus: int, nodes: int, gpu_type: str, batch: float | None) -> float:
+    found = of.law(gpu_type)
+    law, limit = found.law, found.local_limit
+    gpu, node = np.array([gpus, 1]), np.array([nodes, 1])
+    if batch is None and of.adaptive is not None:
+        tuned = of.adaptive
+        speed = scaling.best_goodput(law, gpu, node, **vars(tuned), local_limit=limit).goodput_per_s
+    else:
+        total = gpu * min(of.batch, limit) if batch is None else batch
+        speed = scaling.throughput_per_s(law, gpu, node, total, limit)
+    return float(speed[0] / speed[1])
+
+
+def _those(section: str) -> str:
+    return ", ".join(name for name, each in sorted(_models().items()) if getattr(each, section))
+
+
+@cache
+def _achieved() -> dict[str, float]:
+    read = read_parts(ACHIEVED, Achieved)
+    return {name: part.share for name, (part, _) in read.items() if part.share is not None}
+
+
+@cache
+def _models() -> dict[str, ModelSpeed]:
+    return read_models(MODELS)
+
+
+def read_models(path: Path) -> dict[str, ModelSpeed]:
+    """Every model of a file; raises `CatalogError` with file, name and fault."""
+    bases, entries = read_document(path)
+    found = {}
+    for name, entry in entries.items():
+        try:
+            found[name] = _model(name, dict(entry), bases)
+        except KeyError as error:
+            raise CatalogError(f"{path.name} {name}: needs the key {error}") from None
+        except CatalogError as error:
+            raise CatalogError(f"{path.name} {name}: {error}") from None
+        except (TypeError, AttributeError, ValueError, DomainError) as error:
+            raise CatalogError(f"{path.name} {name}: not a model: {error}") from None
+    return found
+
+
+def _model(name: str, entry: dict[str, Any], bases: dict[str, Basis]) -> ModelSpeed:
+    rests: dict[str, Basis] = {}
+    for section in ("work", "laws", "adaptive", "demands", "memory"):
+        if section in entry:
+            entry[section] = dict(entry[section])
+            basis = entry[section].pop("basis")
+            if basis not in bases:
+                raise CatalogError(f"unknown basis {basis!r}; {did_you_mean(basis, bases)}")
+            rests[section] = bases[basis]
+    work = entry.pop("work", None)
+    error = work.pop("error") if work else 0.0
+    laws = {
+        gpu: Law(
+            law=scaling.ScalingLaw(**one["law"]), **{k: one[k] for k in ("local_limit", "error")}
+        )
+        for gpu, one in entry.pop("laws", {}).items()
+    }
+    demands = {at: Demand(**one) for at, one in entry.pop("demands", {}).items()}
+    adaptive, memory = entry.pop("adaptive", None), entry.pop("memory", {})
+    return ModelSpeed(
+        name=name,
+        work=heterogeneity.WorkPerSample(**work) if work else None,
+        work_error=error,
+        laws=laws,
+        adaptive=Adaptive(**adaptive) if adaptive else None,
+        demands=demands,
+        memory_bytes=memory.get("bytes"),
+        bases=rests,
+        **entry,
+    )
