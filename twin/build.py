@@ -159,6 +159,7 @@ def build_workload(scenario: Scenario, site: Site) -> Workload:
     from twin.workload.transforms import apply
 
     spec = scenario.workload
+    jobs_asked = spec.trace is not None or spec.synthetic is not None or bool(spec.jobs)
     if spec.trace is not None:
         from twin.workload.traces.base import read_trace
 
@@ -173,17 +174,22 @@ def build_workload(scenario: Scenario, site: Site) -> Workload:
         from twin.workload.written import written
 
         workload = written(spec.jobs, start=scenario.start)
+    elif spec.synthetic is None:
+        from twin.workload.services import no_jobs
+
+        workload = no_jobs(scenario.start)
     else:
         from twin.workload.synthetic import generate
 
-        assert spec.synthetic is not None  # the schema sees to it
         workload = generate(spec.synthetic, scenario.seed, site.n_gpus, start=scenario.start)
     workload = apply(workload, spec.transforms, scenario.seed, site.n_gpus)
-    if workload.jobs.empty:
+    if workload.jobs.empty and (jobs_asked or not spec.services):
         raise InputError(
             f"{workload.intake.source}: no job is left to run after the transforms "
             f"(dropped: {workload.intake.dropped or 'none'}); widen the window or the size cap"
         )
+    if spec.services:
+        workload = _with_services(scenario, workload, site)
     known = {pool.name for pool in site.pools}
     wanted = set(workload.jobs["pool"].cat.categories) - {""}
     if wanted - known:
@@ -192,6 +198,23 @@ def build_workload(scenario: Scenario, site: Site) -> Workload:
             f"does not have; it has {sorted(known)}"
         )
     return workload
+
+
+def _with_services(scenario: Scenario, workload: Workload, site: Site) -> Workload:
+    """The jobs, and the replicas of the services beside them."""
+    from twin.workload.services import with_services
+
+    services = scenario.workload.services
+    for at, service in enumerate(services):
+        pools = [pool for pool in site.pools if service.pool in (None, pool.name)]
+        most = max((pool.gpus for pool in pools), default=None)
+        if most is not None and service.gpus > most:
+            raise InputError(
+                f"workload.services[{at}].gpus: a replica of {service.gpus} GPUs fits no pool that "
+                f"it may use; the largest has {most}"
+            )
+    epoch = scenario.start or workload.epoch or DEFAULT_EPOCH
+    return with_services(workload, services, scenario.seed, epoch, scenario.horizon_s)
 
 
 def build_estimates(scenario: Scenario, workload: Workload) -> NDArray[np.float64] | None:
@@ -208,7 +231,7 @@ def build_estimates(scenario: Scenario, workload: Workload) -> NDArray[np.float6
     if spec == "exact":
         return None
     if spec == "trace":
-        estimate_s = jobs["estimate_s"].to_numpy()
+        estimate_s: NDArray[np.float64] = jobs["estimate_s"].to_numpy()
         missing = int((~np.isfinite(estimate_s)).sum())
         if missing:
             raise InputError(
@@ -219,7 +242,9 @@ def build_estimates(scenario: Scenario, workload: Workload) -> NDArray[np.float6
         return estimate_s
     from twin.streams import stream
 
-    factor = spec.factor.sample(stream(scenario.seed, "estimates"), len(jobs))
+    guessed = jobs["until_s"].isna().to_numpy()  # how long a replica is wanted is no guess
+    factor = np.ones(len(jobs))
+    factor[guessed] = spec.factor.sample(stream(scenario.seed, "estimates"), int(guessed.sum()))
     with np.errstate(over="ignore", invalid="ignore"):
         estimate_s = jobs["run_s"].to_numpy() * factor
     if not np.isfinite(estimate_s).all():
@@ -328,6 +353,12 @@ CAPPED = (
     "A job runs at its nominal speed but for caps of power: no network, no slow peers, no "
     "neighbours. Its GPUs run at one operating point."
 )
+NO_TIME_TO_START = "Starting a job or a replica takes no time."
+SERVED = (
+    "A replica of a service serves while it holds its GPUs and works; requests are not simulated."
+)
+NO_START = "Second 0 is {:%A, %d %B %Y}, 00:00, because the scenario gives no start."
+FREE_TO_STOP = "Jobs give way to services at no cost, because recovery says nothing of checkpoints."
 NO_STARTUP = "Starting a job takes no time, and nothing is preempted."
 FAILS = (
     "Only what the failure classes name fails, and no part of a node that is out of service.",
@@ -350,6 +381,8 @@ def assumptions(
     shared = int((jobs["gpu_fraction"] < 1).sum())
     if shared:
         found.append(f"{shared} jobs ask for part of a GPU; each is given a whole one.")
+    if scenario.workload.services:
+        found += _served(scenario, workload)
     if (jobs["nodes"] > 0).any():
         found.append(
             "The number of nodes that a job asked for is not heeded: jobs take as few as will do."
@@ -363,7 +396,18 @@ def assumptions(
         found.append(ONLY_POWER_FAILS if powering and powering.model.may_interrupt else NEVER_FAILS)
         found.append(NOMINAL if powering is None else CAPPED)
         if not scenario.recovery.startup_s:
-            found.append(NO_STARTUP)
+            found.append(NO_STARTUP if not scenario.workload.services else NO_TIME_TO_START)
     if powering is None:
         found.append(NO_POWER)
     return [*found, *NOT_MODELLED]
+
+
+def _served(scenario: Scenario, workload: Workload) -> list[str]:
+    """What was taken for granted about services."""
+    found = [SERVED]
+    tides = any(service.replicas.daily for service in scenario.workload.services)
+    if tides and scenario.start is None and workload.epoch is None and scenario.power is None:
+        found.append(NO_START.format(DEFAULT_EPOCH))
+    if scenario.recovery.checkpoint is None:
+        found.append(FREE_TO_STOP)
+    return found

@@ -20,6 +20,7 @@ from twin.scenario.yaml_tree import Node, Place, core_scalar, parse
 # Fields that name a file, made absolute here; a test holds this against the schema's FilePath.
 INPUT_FILES = (
     "workload.trace.path",
+    "workload.services.replicas.file.path",
     "site.node_list.path",
     "failures.records.path",
     "power.cooling.weather.file",
@@ -74,11 +75,11 @@ def input_files(scenario: Scenario) -> list[Path]:
     """Files that a scenario names and that a run of it reads."""
     found: list[Path] = []
     for dotted in INPUT_FILES:
-        value: Any = scenario
+        values: list[Any] = [scenario]
         for key in dotted.split("."):
-            value = None if value is None else getattr(value, key)
-        if value is not None:
-            found.append(Path(value))
+            values = [getattr(value, key) for value in values if value is not None]
+            values = [one for v in values for one in (v if isinstance(v, tuple) else (v,))]
+        found += [Path(value) for value in values if value is not None]
     return found
 
 
@@ -172,6 +173,8 @@ def _all_at(node: Node, place: Place) -> Node:
 def _with_file_found(node: Node, dotted: str) -> Node:
     """The tree with the path of an input file made absolute."""
     key, _, rest = dotted.partition(".")
+    if isinstance(node.value, list):
+        return Node([_with_file_found(below, dotted) for below in node.value], node.place)
     if not isinstance(node.value, dict) or key not in node.value:
         return node
     below = node.value[key]

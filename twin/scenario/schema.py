@@ -104,6 +104,18 @@ class Scenario(Section):
         return self
 
     @model_validator(mode="after")
+    def _services_meet_an_end(self) -> Self:
+        work = self.workload
+        jobs = work.trace is not None or work.synthetic is not None or bool(work.jobs)
+        if work.services and self.horizon_s is None and not jobs:
+            message = "services alone go on for ever: give the scenario a horizon, such as 7 days"
+            raise fault(message, None, "workload", "services")
+        if work.services and self.sharing is not None:
+            message = "replicas of services need whole GPUs: leave out sharing or services"
+            raise fault(message, None, "workload", "services")
+        return self
+
+    @model_validator(mode="after")
     def _repairs_end_within_the_run(self) -> Self:
         """Classes written here: a set of the catalog may serve a short run as well."""
         told = []

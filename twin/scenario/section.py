@@ -66,6 +66,8 @@ class Section(BaseModel):
 
     # Groups of fields of which exactly one must be given; an overlay with one drops the others.
     alternatives: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    # A field that will do where nothing of such a group is given.
+    instead: ClassVar[str] = ""
     # The key that plain text stands for: `node: dgx-h100` is `node: {use: dgx-h100}`.
     shorthand: ClassVar[str] = ""
     # The one field, where the value in YAML is that field itself: `time_scale: 0.5`.
@@ -130,6 +132,8 @@ class Section(BaseModel):
     def _one_of_each_group(self) -> Self:
         for group in self.alternatives:
             given = [self.key_of(name) for name in group if getattr(self, name) not in (None, ())]
+            if not given and self.instead and getattr(self, self.instead):
+                continue
             if len(given) != 1:
                 known = listed([self.key_of(field) for field in group])
                 none = "neither" if len(group) == 2 else "none"

@@ -27,6 +27,7 @@ from twin.scenario.quantities import (
     WholeNumber,
 )
 from twin.scenario.section import Section, fault
+from twin.scenario.services import Service
 
 TraceFormat = Annotated[str, KnownName("trace format", check.trace_formats, also=("auto",))]
 JobColumn = Annotated[str, KnownName("column", check.job_columns)]
@@ -273,16 +274,30 @@ Estimates = Annotated[
 
 
 class Workload(Section):
-    """A trace, a generator or jobs written out, then transforms in the order written."""
+    """A trace, a generator or jobs written out, then transforms in the order written.
+
+    Beside them, or alone, services whose replicas come and go as demand has it.
+    """
 
     alternatives: ClassVar[tuple[tuple[str, ...], ...]] = (("trace", "synthetic", "jobs"),)
+    instead: ClassVar[str] = "services"
 
     trace: Trace | None = Field(default=None, description="a job trace in a file")
     synthetic: Synthetic | None = Field(default=None, description="jobs drawn from a fitted model")
     jobs: tuple[WrittenJobs, ...] = Field(default=(), description="jobs written out one by one")
+    services: tuple[Service, ...] = Field(
+        default=(), description="replicas that come and go, and have right of way"
+    )
     transforms: tuple[Transform, ...] = Field(
-        default=(), description="changes, in the order written"
+        default=(), description="changes of the jobs, in the order written"
     )
     estimates: Estimates = Field(
         default="exact", description="what schedulers are told of run times"
     )
+
+    @model_validator(mode="after")
+    def _services_have_names_of_their_own(self) -> Self:
+        for at, name in check.repeated([service.name for service in self.services]):
+            message = f"there is another service named {name!r}; give each a name of its own"
+            raise fault(message, name, "services", at, "name")
+        return self
