@@ -61,10 +61,13 @@ class Conservative(Fifo):
         self.freed_early = False
         for job in list(self.queue):
             if job not in self.promised:
+                full = len(self.promised) >= self.depth
+                if full and place(self.free, self.gpus[job], self.size) is None:
+                    continue  # it would have to start now
                 start, placement = self.earliest(job)
                 if start == self.now and self.is_free(placement):
                     self.start(job, placement)
-                elif len(self.promised) < self.depth:
+                elif not full:
                     self.promise(job)
 
     def is_broken(self, start, placement):
