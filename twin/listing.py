@@ -8,7 +8,7 @@ from inspect import getdoc
 
 import numpy as np
 
-from twin.catalog import climates, facilities, failures, grids, parts, power
+from twin.catalog import climates, facilities, failures, grids, models, parts, power
 from twin.catalog.figures import Basis, Figure, Part
 from twin.errors import CatalogError, did_you_mean
 from twin.registry import POLICY_KINDS, READERS, Registry
@@ -152,6 +152,49 @@ def _climate(name: str) -> str:
     return _paragraphs(climate.title, _table(rows), text, _rests(climate.basis), climate.notes)
 
 
+# -- models
+
+
+def _model(name: str) -> str:
+    """How fast a model runs: on what, on how many, and beside whom, each with its error."""
+    of = models.model(name)
+    tables = []
+    if of.work is not None:
+        work = of.work
+        rows = [
+            ("host", f"{work.host_s:.3g} s", "a step"),
+            ("compute", f"{work.flop / 1e9:.3g} GFLOP", "a sample, effective"),
+            ("memory", f"{work.bytes / 1e9:.3g} GB", "a sample, effective"),
+            ("error", f"{100 * of.work_error:.0f} %", "median, of the model held out"),
+        ]
+        tables += ["Speed by type of GPU. " + _section(of, "work"), _table(rows)]
+    if of.laws:
+        head = [("on", "step", "sample", "node", "+GPU", "nodes", "+GPU", "overlap", "error")]
+        rows_ = [
+            (gpu, *(f"{each:.3g}" for each in vars(one.law).values()), f"{100 * one.error:.0f} %")
+            for gpu, one in of.laws.items()
+        ]
+        tables += ["Speed by number of GPUs, in s. " + _section(of, "laws"), _table(head + rows_)]
+    if of.adaptive is not None:
+        told = ((key.replace("_", " "), f"{value:g}") for key, value in vars(of.adaptive).items())
+        tables += ["Batches, in samples. " + _section(of, "adaptive"), _table(told)]
+    if of.demands:
+        head_ = [("on", "busy", "turn", "error")]
+        shared = [
+            (at, f"{one.busy:.2f}", f"{one.turn:.2f}", f"{100 * one.error:.0f} %")
+            for at, one in of.demands.items()
+        ]
+        tables += ["Beside others on one GPU. " + _section(of, "demands"), _table(head_ + shared)]
+    if of.memory_bytes is not None:
+        tables.append(f"Takes {of.memory_bytes / 1e9:.2g} GB. " + _section(of, "memory"))
+    return _paragraphs(of.title, *tables, of.notes)
+
+
+def _section(of: models.ModelSpeed, section: str) -> str:
+    basis = of.bases[section]
+    return f"{_rests(basis)} ({basis.place})"
+
+
 # -- policies and readers
 
 
@@ -178,6 +221,7 @@ KINDS: dict[str, Kind] = {
     ),
     "climates": Kind(climates.climate_names, lambda name: climates.climate(name).title, _climate),
     "grids": _of_entries(grids.names, grids.figures),
+    "models": Kind(models.names, lambda name: models.model(name).title, _model),
     **{kind: _of_registry(registry) for kind, registry in POLICY_KINDS.items()},  # type: ignore[arg-type]
     "traces": _of_registry(READERS),  # type: ignore[arg-type]
 }  # in the order of the listing

@@ -10,7 +10,9 @@ from twin.errors import CatalogError
 from twin.listing import KINDS, listing
 from twin.registry import POLICY_KINDS
 
-OF_FIGURES = ("gpus", "profiles", "curves", "converters", "cooling", "climates", "grids")
+OF_FIGURES = (
+    "gpus", "profiles", "curves", "converters", "cooling", "climates", "grids", "models"
+)  # fmt: skip
 
 
 def rows(kind: str, name: str) -> list[list[str]]:
