@@ -13,6 +13,7 @@ from twin.metrics.jobs import bounded_slowdown, counts, makespan_s, quantiles, u
 from twin.metrics.place import place
 from twin.metrics.power import power
 from twin.metrics.reliability import reliability
+from twin.metrics.services import services
 from twin.results.outcome import Outcome
 from twin.site.layout import Site
 from twin.version import __version__
@@ -33,9 +34,10 @@ def summarise(
 ) -> dict[str, Any]:
     """The summary of one run; ``engine`` is added by whoever held the stopwatch.
 
+    What jobs felt is told of jobs alone; replicas of services have a section of their own.
     ``expected_mtti_s`` is given where anything may fail: see `twin.metrics.reliability`.
     """
-    jobs = outcome.jobs
+    jobs = outcome.jobs[outcome.jobs["until_s"].isna()]
     waited = jobs["wait_s"].dropna().to_numpy()
     ended = jobs["jct_s"].dropna().to_numpy()
     summary: dict[str, Any] = {
@@ -50,7 +52,7 @@ def summarise(
         "jct_s": quantiles(ended),
         "bounded_slowdown": quantiles(bounded_slowdown(jobs)),
         "makespan_s": makespan_s(jobs, outcome.horizon_s),
-        "utilisation": utilisation(jobs, site.n_gpus, outcome.horizon_s),
+        "utilisation": utilisation(outcome.jobs, site.n_gpus, outcome.horizon_s),
         "ledgers": {
             "gpu_time": {
                 "unit": "gpu_s",
@@ -66,6 +68,8 @@ def summarise(
         "workload": asdict(intake),
         "assumptions": assumptions,
     }
+    if outcome.replicas is not None:
+        summary["services"] = services(outcome)
     if outcome.energy is not None:
         summary["ledgers"]["energy"] = {
             "unit": "J",

@@ -24,6 +24,7 @@ from twin.results.power import (
     tariff_series,
     timeline_columns,
 )
+from twin.results.services import replicas, service_series
 from twin.results.spells import migrations
 from twin.site.domains import LEVELS, Domains
 from twin.site.layout import Site
@@ -54,6 +55,7 @@ class Outcome:
     power_seen: PowerSeen | None
     horizon_s: float
     not_submitted: int  # jobs whose submit time lies beyond the horizon
+    replicas: pd.DataFrame | None = None  # beside `jobs`; None where there are no services
 
 
 # The recorder's constants, in order, as places in JOB_STATES.
@@ -95,18 +97,21 @@ def outcome(
     ledger = gpu_time(record, shares, site.n_gpus)
     starts_s = bin_starts(record.horizon_s, timeline_bin_s or bin_width_s(record.horizon_s))
     kept = np.flatnonzero(record.state != recorder.NOT_SUBMITTED)
+    served = replicas(record)
+    series = service_series(record, jobs, starts_s)
     return Outcome(
         jobs=_jobs(record, jobs, shares, site).iloc[kept].reset_index(drop=True),
         allocations=_frame(ALLOCATIONS, record.allocations),
         incidents=_incidents(record, jobs, site),
         timeline=_timeline(record, starts_s),
-        domains=_domains(record, site, starts_s, tariff),
+        domains=_domains(record, site, starts_s, tariff, series),
         power=_power(record, site, shares["throttled"]),
         power_seen=power_seen(record),
         gpu_time=ledger,
         energy=energy(record) if record.power is not None else None,
         horizon_s=record.horizon_s,
         not_submitted=len(jobs) - len(kept),
+        replicas=served.iloc[kept].reset_index(drop=True) if served is not None else None,
     )
 
 
@@ -198,9 +203,13 @@ def _power(
 
 
 def _domains(
-    record: Record, site: Site, starts_s: np.ndarray[Any, Any], tariff: Tariff | None
+    record: Record,
+    site: Site,
+    starts_s: np.ndarray[Any, Any],
+    tariff: Tariff | None,
+    services: list[pd.DataFrame],
 ) -> pd.DataFrame:
-    parts = _pools(record, site, starts_s)
+    parts = _pools(record, site, starts_s) + services
     if record.power is not None:
         parts += domain_series(record, site, starts_s)
     if tariff is not None:
