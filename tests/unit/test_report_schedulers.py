@@ -15,6 +15,7 @@ from report_reader import Page, assert_stands_alone
 from report_schedulers import NAMES, ScheduledRun, rivals, scheduled_run
 from test_report_power import inside
 
+from twin.metrics.fairness import fairness_over_time
 from twin.metrics.paired import paired_means
 from twin.report import schedulers
 from twin.report.board import Board, boards, leaders, policies
@@ -82,18 +83,20 @@ def test_equal_runs_have_no_best_and_no_difference() -> None:
 
 
 def test_what_no_run_has_is_no_column() -> None:
-    runs = [by_hand([0, 20, 40, 70]), by_hand([0, 10, 20, 30], preemptions=[0, 2, 0, 1])]
-    found = board(runs, 1)
-    assert "preemptions" in found.heads
-    assert "migrations" not in found.heads
-    assert not any("power" in head or "Jain" in head for head in found.heads)
-    column = found.heads.index("preemptions")
-    assert [row.cells[column].value for row in found.rows] == ["0", "3"]
-    assert [row.cells[column].best for row in found.rows] == [True, False]
-    runs[0].summary["scheduling"] = {"jain": 0.912}
-    found = board(runs, 1)
-    assert found.rows[0].cells[found.heads.index("Jain's index")].value == "0.91"
-    assert found.rows[1].cells[found.heads.index("Jain's index")].value == "–"
+    runs = [by_hand([0, 20, 40, 70]), by_hand([0, 10, 20, 30])]
+    drawn = run_strokes(2, [0])
+    made = boards(runs, ["a", "b"], drawn, intervals(runs))
+    assert [each.caption for each in made] == ["What users felt", "What the cluster did"]
+    runs[1].jobs["preemptions"] = [0, 2, 0, 1]
+    found = board(runs, 2)
+    assert found.heads == ("preemptions",)
+    assert [row.cells[0].value for row in found.rows] == ["0", "3"]
+    assert [row.cells[0].best for row in found.rows] == [True, False]
+    runs[0].summary["scheduling"] = {"jain": 0.912, "fragmentation": 0.25}
+    found = board(runs, 2)
+    jain = [row.cells[found.heads.index("Jain index of tenants")] for row in found.rows]
+    assert [cell.value for cell in jain] == ["0.91", "–"]
+    assert not any(cell.best or cell.change for cell in jain)
 
 
 def test_policies_are_named_with_their_options() -> None:
@@ -288,7 +291,7 @@ def test_the_page_has_every_section() -> None:
     assert html == comparison_html(rivals(6), [*NAMES[:5], HOSTILE])
     assert_stands_alone(html)
     sections = re.findall(r'<section id="(\w+)"', html)
-    for name in ("schedulers", "waits", "completion", "sizes", "nodes"):
+    for name in ("schedulers", "waits", "completion", "sizes", "nodes", "fairness"):
         assert name in sections
     page = Page(html)
     assert "B sjf" in " ".join(page.row("B\xa0 sjfsjf · best-fit".replace("\xa0", " "))[0].split())
@@ -297,7 +300,6 @@ def test_the_page_has_every_section() -> None:
 
 
 def test_fairness_over_time_is_that_of_the_metrics() -> None:
-    fairness_over_time = pytest.importorskip("twin.metrics.fairness").fairness_over_time
     run = scheduled_run(200)
     end_s = run.summary["horizon_s"]
     error = fairness_over_time(run.jobs, run.allocations, 128, end_s, end_s / 160)["error"]

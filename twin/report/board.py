@@ -19,19 +19,19 @@ from twin.tables import HEADLINES, Headline, look_up
 Verdict = Literal["better", "worse", "cannot tell", ""]
 
 _STRANDED = Headline("stranded_share", "stranded", "", "less")
-_PREEMPTIONS = Headline("preemptions", "preemptions", "", "less")
-_MIGRATIONS = Headline("migrations", "migrations", "", "less")
-_FAIR = (
-    Headline("scheduling.jain", "Jain's index", "", "more"),
+_COUNTED = ("preemptions", "migrations")  # columns of jobs, there where a summary is silent
+_SHARED = (
+    Headline("scheduling.jain", "Jain index of tenants", "", "more"),
     Headline("scheduling.share_error", "error of shares", "", "less"),
     Headline("scheduling.rho_mean", "mean finish-time fairness", "", "less"),
+    *(Headline(f"scheduling.{name}", name, "", "less") for name in _COUNTED),
 )
 _FELT = (
     *("wait_s.mean", "wait_s.p50", "wait_s.p99", "jct_s.mean", "jct_s.p99"),
     "bounded_slowdown.mean",
 )
 _DONE = ("makespan_s", "utilisation")
-_BESIDE = ("jobs.completed", "power.mean_w", "cost.usd", "cost.kgco2")
+_BESIDE = ("scheduling.fragmentation", "jobs.completed", "power.mean_w", "cost.usd", "cost.kgco2")
 _LED = {
     "wait_s.mean": "lowest mean wait",
     "jct_s.mean": "lowest mean completion time",
@@ -77,7 +77,9 @@ class Board:
 def boards(
     runs: Sequence[Results], labels: Sequence[str], strokes: Sequence[Stroke], sure: Intervals
 ) -> list[Board]:
-    """What users felt, and what the cluster did; figures that no run has are left out.
+    """What users felt, what the cluster did, and how it was shared.
+
+    Figures that no run has are left out, and so is a table without any.
 
     Parameters
     ----------
@@ -86,15 +88,14 @@ def boards(
     """
     entries = {entry.key: entry for entry in HEADLINES}
     felt = [entries[key] for key in _FELT]
-    told = [entry for entry in HEADLINES if entry.key.startswith("scheduling.")]
-    # The summary's own figure, where it has one, stands for the same thing.
-    said = {entry.key.rpartition(".")[2] for entry in told}
-    more = (*_FAIR, _PREEMPTIONS, _MIGRATIONS)
-    told += [entry for entry in more if entry.key.rpartition(".")[2] not in said]
-    done = [entries[key] for key in _DONE] + [_STRANDED, *told]
-    done += [entries[key] for key in _BESIDE]
-    made = [("What users felt", felt), ("What the cluster did", done)]
-    return [_board(caption, wanted, runs, labels, strokes, sure) for caption, wanted in made]
+    done = [entries[key] for key in _DONE] + [_STRANDED]
+    done += [entries[key] for key in _BESIDE if key in entries]
+    shared = {entry.key: entry for entry in _SHARED}
+    shared |= {key: entry for key, entry in entries.items() if key.startswith("scheduling.")}
+    how = [entry for key, entry in shared.items() if key not in _BESIDE]
+    made = [("What users felt", felt), ("What the cluster did", done), ("How it was shared", how)]
+    found = [_board(caption, wanted, runs, labels, strokes, sure) for caption, wanted in made]
+    return [each for each in found if each.heads]
 
 
 def leaders(runs: Sequence[Results], labels: Sequence[str]) -> list[str]:
@@ -173,8 +174,8 @@ def _board(
 def _value(run: Results, entry: Headline) -> float | None:
     if entry is _STRANDED:
         value: object = share_of_bought(run, "stranded")
-    elif entry in (_PREEMPTIONS, _MIGRATIONS):
-        value = float(run.jobs[entry.key].sum()) if entry.key in run.jobs else None
+    elif (name := entry.key.rpartition(".")[2]) in _COUNTED and name in run.jobs:
+        value = float(run.jobs[name].sum())
     else:
         value = look_up(run.summary, entry.key)
     return float(value) if isinstance(value, int | float) and numbers.is_number(value) else None

@@ -23,7 +23,10 @@ FRACTIONS = frozenset(
         "useful_share",
         "stranded_share",
         "share_error",
+        "fragmentation",
         "rho_fair_share",
+        "fragmentation",
+        "deadline_miss_share",
         "waited_fraction",
     )
 )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from importlib import import_module
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from twin.metrics.fairness import fairness_over_time
 from twin.report import numbers
 from twin.report.figures.occupancy_strips import Strip, bins, occupancy_strips
 from twin.report.figures.share_error import ShareError, share_error
@@ -96,9 +96,8 @@ def fairness(runs: Sequence[Results], drawn: Sequence[Stroke]) -> Picture | None
 
 def errors(runs: Sequence[Results], drawn: Sequence[Stroke]) -> list[ShareError]:
     """Share errors of the runs that have any, in bins of one width."""
-    measure = _measure()
     longest_s = max(length_s(run) for run in runs)
-    if measure is None or not longest_s > 0:
+    if not longest_s > 0:
         return []
     lines = []
     for index, run in enumerate(runs):
@@ -106,19 +105,12 @@ def errors(runs: Sequence[Results], drawn: Sequence[Stroke]) -> list[ShareError]
         if spells is None or not len(spells) or not end_s > 0:
             continue
         step_s = longest_s / _BINS
-        found = measure(run.jobs, spells, installed_gpus(run), end_s, step_s)
+        found = fairness_over_time(run.jobs, spells, installed_gpus(run), end_s, step_s)
         error = np.asarray(found["error"], float)
         edges_s = np.minimum(np.arange(len(error) + 1) * step_s, end_s)
         if np.isfinite(error).any():
             lines.append(ShareError(run_letter(index), drawn[index], edges_s, error))
     return lines
-
-
-def _measure() -> Callable[..., Any] | None:
-    try:
-        return getattr(import_module("twin.metrics.fairness"), "fairness_over_time", None)
-    except ImportError:
-        return None
 
 
 def _sampled(runs: Sequence[Results]) -> str:
