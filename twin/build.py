@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from twin.errors import InputError, did_you_mean
-from twin.registry import make_policy
+from twin.errors import InputError, PolicyError, did_you_mean
+from twin.registry import PLACEMENTS, make_policy
 from twin.site.layout import Hosts, Pool, Site, lay_out
 
 if TYPE_CHECKING:
@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from twin.catalog.parts import NodeType
     from twin.kernel.hazards import Reliability
     from twin.kernel.power import Powering
+    from twin.kernel.shared import Lending
     from twin.policies.base import PlacementPolicy, Scheduler
     from twin.scenario import site as asked
     from twin.scenario.schema import Scenario
+    from twin.scenario.sharing import Sharing
     from twin.workload.jobs import Workload
 
 DEFAULT_NODES_PER_RACK = 4
@@ -43,6 +45,7 @@ class Built:
     assumptions: tuple[str, ...]
     reliability: Reliability | None = None  # None: nothing fails, starts or saves
     powering: Powering | None = None  # None: power is not computed
+    lending: Lending | None = None  # None: no job shares a GPU
 
     @property
     def expected_mtti_s(self) -> Callable[[str, int], float] | None:
@@ -83,7 +86,44 @@ def build(scenario: Scenario) -> Built:
         assumptions=(*assumptions(scenario, workload, powering), *told),
         reliability=build_reliability(scenario, site, powering),
         powering=powering,
+        lending=build_lending(scenario, site),
     )
+
+
+def build_lending(scenario: Scenario, site: Site) -> Lending | None:
+    """How jobs share GPUs; None if each has its own.
+
+    Raises
+    ------
+    InputError
+        If the site does not say how much its nodes have of what is to run out, or something is
+        asked for that does not go with sharing.
+    PolicyError
+        If the placement cannot share.
+    """
+    asked_sharing = scenario.sharing
+    if asked_sharing is None:
+        return None
+    from twin.kernel.shared import Lending
+
+    name = scenario.policies.placement.name
+    if not PLACEMENTS.get(name).can_share():
+        able = [other for other in PLACEMENTS.names() if PLACEMENTS.get(other).can_share()]
+        raise PolicyError(
+            f"policies.placement: {name} cannot place shares of GPUs, which sharing asks for; "
+            f"use {', '.join(able[:-1])} or {able[-1]}"
+        )
+    for limit, values in (
+        ("cpus", site.hosts.cpus if site.hosts is not None else None),
+        ("memory", site.hosts.memory_bytes if site.hosts is not None else None),
+    ):
+        if limit in asked_sharing.limits and (values is None or np.isnan(values).any()):
+            raise InputError(
+                f"sharing.limits: {limit}, but the site does not say how much of it each node has; "
+                "use a site.node_list that does, or leave the limit out"
+            )
+    slices = asked_sharing.slices if asked_sharing.mode == "mig" else 0
+    return Lending(slices, asked_sharing.limits)
 
 
 def build_site(scenario: Scenario) -> Site:
@@ -188,6 +228,7 @@ def build_workload(scenario: Scenario, site: Site) -> Workload:
             f"{workload.intake.source}: no job is left to run after the transforms "
             f"(dropped: {workload.intake.dropped or 'none'}); widen the window or the size cap"
         )
+    workload = _parts_of_gpus(workload, scenario.sharing)
     if spec.services:
         workload = _with_services(scenario, workload, site)
     known = {pool.name for pool in site.pools}
@@ -198,6 +239,29 @@ def build_workload(scenario: Scenario, site: Site) -> Workload:
             f"does not have; it has {sorted(known)}"
         )
     return workload
+
+
+def _parts_of_gpus(workload: Workload, sharing: Sharing | None) -> Workload:
+    """The workload as the site takes it: where GPUs are not shared, each job has its own.
+
+    Raises
+    ------
+    InputError
+        If there are jobs without GPUs, and nothing else that they ask for runs out.
+    """
+    jobs = workload.jobs
+    none = int((jobs["gpus"] == 0).sum())
+    if none and (sharing is None or "cpus" not in sharing.limits):
+        raise InputError(
+            f"{workload.intake.source}: {none} jobs ask for no GPU; write sharing: "
+            "{limits: [cpus]}, so that they take CPUs, or leave them out (include: ran)"
+        )
+    shared = int((jobs["gpu_fraction"] < 1).sum())
+    if sharing is not None or not shared:
+        return workload
+    note = f"{shared} jobs ask for part of a GPU; each is given a whole one."
+    intake = replace(workload.intake, notes=(*workload.intake.notes, note))
+    return replace(workload, jobs=jobs.assign(gpu_fraction=1.0), intake=intake)
 
 
 def _with_services(scenario: Scenario, workload: Workload, site: Site) -> Workload:
@@ -367,7 +431,8 @@ FAILS = (
     "Schedulers expect a node back after the median of its repair, and a job by its nominal speed.",
 )
 NO_POWER = "Power, cooling and energy are not computed."
-NOT_MODELLED = ("CPU cores and host memory never run out.",)
+NO_CPU_LIMIT, NO_MEMORY_LIMIT = "CPU cores never run out.", "Host memory never runs out."
+NO_HOST_LIMIT = "CPU cores and host memory never run out."
 
 
 def assumptions(
@@ -378,9 +443,6 @@ def assumptions(
     found = list(workload.intake.notes)
     if scenario.workload.estimates == "exact":
         found.append("The scheduler knows the exact duration of every job.")
-    shared = int((jobs["gpu_fraction"] < 1).sum())
-    if shared:
-        found.append(f"{shared} jobs ask for part of a GPU; each is given a whole one.")
     if scenario.workload.services:
         found += _served(scenario, workload)
     if (jobs["nodes"] > 0).any():
@@ -399,7 +461,12 @@ def assumptions(
             found.append(NO_STARTUP if not scenario.workload.services else NO_TIME_TO_START)
     if powering is None:
         found.append(NO_POWER)
-    return [*found, *NOT_MODELLED]
+    limits = scenario.sharing.limits if scenario.sharing is not None else ()
+    if not limits:
+        found.append(NO_HOST_LIMIT)
+    elif len(limits) == 1:
+        found.append(NO_MEMORY_LIMIT if limits == ("cpus",) else NO_CPU_LIMIT)
+    return found
 
 
 def _served(scenario: Scenario, workload: Workload) -> list[str]:

@@ -162,6 +162,7 @@ def _run_into(scenario: Scenario, target: Path, report: bool, advance: Advance |
             built.estimate_s,
             built.reliability,
             built.powering,
+            lending=built.lending,
         )
         record = simulation.run(scenario.horizon_s, advance)
         powered = built.powering.model if built.powering is not None else None

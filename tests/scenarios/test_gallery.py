@@ -21,6 +21,7 @@ from twin.scenario.files import read_text
 from twin.scenario.load import INPUT_FILES, schema_json
 from twin.scenario.schema import Scenario
 from twin.scenario.sweep import is_sweep
+from twin.scenario.workload import Fill
 from twin.scenario.yaml_tree import parse
 from twin.sweep import plan
 from twin.tables import GPU_TIME_SHARES, RUN_TABLES
@@ -53,6 +54,8 @@ def cut_short(scenario: Scenario) -> list[str]:
     if scenario.workload.jobs:
         is_short = isinstance(scenario.horizon_s, float) and scenario.horizon_s < 4 * 86400
         return [] if is_short else ["horizon=4 days"]
+    if any(isinstance(change, Fill) for change in scenario.workload.transforms):
+        return ["workload.transforms=[{fill: {until: 0.02}}]", "horizon=10 min"]
     return ["workload.transforms=[{window: {end: 4 days}}]"]
 
 

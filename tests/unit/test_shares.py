@@ -31,7 +31,7 @@ def seen(shares):
     return (
         *(shares.free_milli.tolist(), shares.free_cpu_milli.tolist()),
         *(shares.free_memory_bytes.tolist(), shares.tenants.tolist()),
-        *(list(shares.free_mask), shares.free_gpus, shares.rest_milli),
+        *(list(shares.free_mask), shares.free_gpus, *shares.rest_milli),
         [index.sizes for index in shares.index],
     )
 
@@ -90,7 +90,7 @@ def check(shares, held):
     assert (shares.free_memory_bytes == 64 * 10**9 - memory).all()
     free = (there & (used == 0)).sum()
     assert shares.free_gpus == free == sum(mask.bit_count() for mask in shares.free_mask)
-    assert shares.rest_milli == (WHOLE * there - used).sum() - WHOLE * free
+    assert sum(shares.rest_milli) == (WHOLE * there - used).sum() - WHOLE * free
 
 
 def naive_fits(shares, each, held):

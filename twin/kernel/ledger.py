@@ -16,7 +16,7 @@ Array = NDArray[np.float64]
 TOLERANCE = 1e-9
 
 
-def job_shares(record: Record, gpus: NDArray[np.int32]) -> dict[str, Array]:
+def job_shares(record: Record, gpus: NDArray[np.int32] | Array) -> dict[str, Array]:
     """GPU-time that each job held, by share.
 
     Parameters
@@ -24,23 +24,24 @@ def job_shares(record: Record, gpus: NDArray[np.int32]) -> dict[str, Array]:
     record : Record
         What the simulation took down.
     gpus : (n_job,) array
-        GPUs that each job asked for.
+        GPUs that each job asked for, parts as such where GPUs are shared.
 
     Returns
     -------
     dict of (n_job,) arrays
         Share -> GPU-seconds, for every share; those that never apply to a job are zero.
     """
-    shares = {share.name: np.zeros(len(gpus)) for share in GPU_TIME_SHARES}
+    shares: dict[str, Array] = {share.name: np.zeros(len(gpus)) for share in GPU_TIME_SHARES}
     if record.lives is not None:
         return shares | {name: record.lives[name] for name in SHARES}
     end_s = np.where(np.isnan(record.end_s), record.horizon_s, record.end_s)
     ran_s = np.where(np.isnan(record.start_s), 0.0, end_s - record.start_s)
-    shares["useful"] = ran_s * gpus
+    asked: Array = np.asarray(gpus, float)
+    shares["useful"] = ran_s * asked
     if record.power is not None:
         shares["throttled"] = record.power.throttled_gpu_s
         shares["useful"] = shares["useful"] - shares["throttled"]
-    shares["stranded"] = ran_s * np.maximum(record.held_gpus - gpus, 0)
+    shares["stranded"] = ran_s * np.maximum(record.held_gpus - asked, 0)
     return shares
 
 

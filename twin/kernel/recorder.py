@@ -60,6 +60,9 @@ class Record:
     incidents : Incidents or None
     power : PowerRecord or None
         Where power is computed.
+    asked_gpus, gpu_share : (n_job,) arrays or None
+        Where GPUs are shared: GPUs asked for, and what each job gets of each GPU that it holds, in
+        parts of a GPU. [-]
     served : dict of (n_spell,) arrays or None
         Where there are services: ``job, start_s, end_s`` of each spell for which a replica worked.
     displaced : dict of (n_job,) arrays or None
@@ -73,7 +76,7 @@ class Record:
     log: dict[str, Array]
     start_s: Array
     end_s: Array
-    held_gpus: NDArray[np.int64]
+    held_gpus: NDArray[np.int64] | Array
     nodes: NDArray[np.int32]
     state: NDArray[np.int8]
     allocations: dict[str, NDArray[np.generic]]
@@ -81,6 +84,8 @@ class Record:
     lives: dict[str, Array] | None = None
     incidents: Incidents | None = None
     power: PowerRecord | None = None
+    asked_gpus: Array | None = None
+    gpu_share: Array | None = None
     served: dict[str, Array] | None = None
     displaced: dict[str, Array] | None = None
 

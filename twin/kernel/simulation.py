@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from math import inf
 
@@ -28,11 +28,21 @@ from twin.kernel.power import Power, Powering
 from twin.kernel.queue import Queue
 from twin.kernel.recorder import Record, Recorder
 from twin.kernel.services import Services, has_services, working_s
+from twin.kernel.shared import (
+    Lending,
+    SharedCluster,
+    SharedNominal,
+    Wants,
+    in_parts,
+    shared_fleet,
+    wants,
+)
 from twin.policies.base import PlacementPolicy, Scheduler
 from twin.policies.decisions import Preempt, Start, Wake
 from twin.policies.view import JobView, Placement, Shape
 from twin.site.fleet import Fleet
 from twin.site.layout import Site
+from twin.site.shares import WHOLE
 
 Advance = Callable[[int, int], None]
 _ADVANCE_EVERY = 2000  # arrivals
@@ -58,6 +68,8 @@ class Simulation:
         What draws power and what it may draw; power is not computed if not given.
     decision_limit_s : float
         Wall-clock time that the scheduler may take for one decision. [s]
+    lending : Lending, optional
+        How jobs share GPUs; one that asks for a part gets a whole one if not given.
     """
 
     def __init__(
@@ -70,6 +82,7 @@ class Simulation:
         reliability: Reliability | None = None,
         powering: Powering | None = None,
         decision_limit_s: float = DECISION_LIMIT_S,
+        lending: Lending | None = None,
     ) -> None:
         self.clock = Clock()
         self.jobs = jobs
@@ -79,13 +92,22 @@ class Simulation:
         if (scheduler.preempts or serves) and reliability is None:
             reliability = nothing_fails()
         restarts = reliability.restarts if reliability else None
-        shapes, self._shape_of = shapes_of(jobs, site, restarts)
+        self._wants = wants(jobs, lending) if lending is not None else None
+        shapes, self._shape_of = shapes_of(jobs, site, restarts, self._wants)
         self._shapes = shapes
         run_s = jobs["run_s"].to_numpy()
         self._run_s = working_s(jobs)
         self._estimate_s: list[float] = (run_s if estimate_s is None else estimate_s).tolist()
         self._columns = Columns(jobs, run_s if estimate_s is None else estimate_s)
-        self.cluster = Cluster(Fleet(site), placement, shapes, self._columns, self._shape_of)
+        self._rest_milli: list[int] | None = None  # by pool, of shared GPUs
+        if lending is not None and self._wants is not None:
+            fleet = shared_fleet(site, lending, shapes, self._shape_of, self._wants)
+            self._rest_milli = fleet.rest_milli
+            self.cluster: Cluster = SharedCluster(
+                *(fleet, placement, shapes, self._columns, self._shape_of, self._wants)
+            )
+        else:
+            self.cluster = Cluster(Fleet(site), placement, shapes, self._columns, self._shape_of)
         self.queue = Queue(shapes, self._shape_of, self._columns)
         self.recorder = Recorder(len(jobs))
         self._pools = self.cluster.fleet.index
@@ -115,7 +137,9 @@ class Simulation:
             self._begin, self._counted = paced.start, paced
             self._power.jobs = paced
         else:
-            nominal = Nominal(self.clock, self.cluster, self.recorder)
+            shares = isinstance(self.cluster, SharedCluster)
+            counting = SharedNominal if shares else Nominal
+            nominal = counting(self.clock, self.cluster, self.recorder)
             self._begin, self._counted = nominal.start, nominal
         self._arrived = False
         self._wake: Moment | None = None
@@ -186,7 +210,7 @@ class Simulation:
         metered = power.finish(end_s) if power is not None else None
         if power is not None:
             incidents = power.incidents
-        return self.recorder.record(
+        record = self.recorder.record(
             end_s,
             events,
             incidents,
@@ -194,6 +218,7 @@ class Simulation:
             with_lives=hazards is not None,
             with_services=services is not None,
         )
+        return record if self._wants is None else in_parts(record, self.jobs, self._wants)
 
     def _never_ends(self) -> bool:
         """Whether what waits now could have started: nothing is broken, dark or without power."""
@@ -353,19 +378,24 @@ class Simulation:
 
     def _note(self, now_s: float) -> None:
         """Take down the state from now on: one row of `recorder.LOG_COLUMNS`, or of the fewer."""
-        queue, cluster = self.queue, self.cluster
-        stranded, stranded_w = 0, 0.0
+        queue, cluster, rest_milli = self.queue, self.cluster, self._rest_milli
+        free: float = cluster.fleet.free_gpus
+        if rest_milli is not None:
+            free += sum(rest_milli) / WHOLE
+        stranded, stranded_w = 0.0, 0.0
         if queue.jobs:
             for pool, waiting in enumerate(queue.waiting_for_pool):
                 if waiting:
-                    free = self._pools[pool].free_gpus
-                    stranded += free
-                    stranded_w += free * self._idle_w[pool]
+                    here: float = self._pools[pool].free_gpus
+                    if rest_milli is not None:
+                        here += rest_milli[pool] / WHOLE
+                    stranded += here
+                    stranded_w += here * self._idle_w[pool]
         counted = self._counted
         row: tuple[float, ...] = (
             now_s,
             counted.busy_gpus,
-            cluster.fleet.free_gpus - stranded,
+            free - stranded,
             stranded + counted.surplus_gpus,
             queue.jobs,
             queue.gpus,
@@ -388,24 +418,31 @@ def _rare_garbage_collection() -> Iterator[None]:
 
 
 def shapes_of(
-    jobs: pd.DataFrame, site: Site, restarts: RestartModel | None = None
+    jobs: pd.DataFrame,
+    site: Site,
+    restarts: RestartModel | None = None,
+    wanted: Wants | None = None,
 ) -> tuple[list[Shape], NDArray[np.int32]]:
     """The distinct shapes of a workload, smallest first, and the shape index of each job.
 
     A shape with no pools is one that the site could never hold: larger than any pool that it may
-    use, by GPUs or by whole nodes.
+    use, by GPUs or by whole nodes, or of GPU types that it does not have. Where GPUs are shared,
+    jobs of one shape want the same of GPUs and hosts as well.
     """
-    wanted = jobs["pool"].astype("category")
-    names = [str(name) for name in wanted.cat.categories]
-    key = jobs["gpus"].to_numpy(np.int64) * (len(names) + 1) + wanted.cat.codes.to_numpy(np.int64)
-    distinct, shape_of = np.unique(key, return_inverse=True)
+    gpus_of = jobs["gpus"].to_numpy(np.int64)
+    pool_names, pool_of = _texts(jobs["pool"])
+    types, type_of = _texts(jobs["gpu_types"]) if "gpu_types" in jobs else ([""], pool_of * 0)
+    columns = (gpus_of, pool_of, type_of, *(wanted.columns() if wanted is not None else ()))
+    shape_of = _alike(columns)
     shapes = []
-    for index, value in enumerate(distinct.tolist()):
-        gpus, code = divmod(value, len(names) + 1)
+    for index, row in enumerate(np.unique(shape_of, return_index=True)[1].tolist()):
+        gpus, name, wanted_types = int(gpus_of[row]), pool_names[pool_of[row]], types[type_of[row]]
         possible = [
             p
             for p, pool in enumerate(site.pools)
-            if names[code] in ("", pool.name) and -(-gpus // pool.gpus_per_node) <= pool.nodes
+            if name in ("", pool.name)
+            and -(-gpus // pool.gpus_per_node) <= pool.nodes
+            and (not wanted_types or pool.gpu_type in wanted_types.split("|"))
         ]
         standby = 0
         if restarts is not None and restarts.standby_nodes and possible:
@@ -418,3 +455,19 @@ def shapes_of(
                         <= site.pools[p].nodes - site.pools[p].spares]  # fmt: skip
         shapes.append(Shape(index, gpus, tuple(possible), standby))
     return shapes, shape_of.astype(np.int32)
+
+
+def _texts(column: pd.Series[str]) -> tuple[list[str], NDArray[np.int64]]:
+    """The distinct texts of a column, and the number of each cell's."""
+    texts = column.astype("category")
+    return [str(text) for text in texts.cat.categories], np.asarray(texts.cat.codes, np.int64)
+
+
+def _alike(columns: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """(n,) numbers of the distinct rows, in their order."""
+    number = np.zeros(len(columns[0]), np.int64)
+    for values in columns:
+        if len(values) and values.min() < values.max():
+            distinct, code = np.unique(values, return_inverse=True)
+            number = np.unique(number * len(distinct) + code, return_inverse=True)[1]
+    return number

@@ -11,10 +11,11 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.errors import DomainError
+from twin.errors import DomainError, PolicyError
 from twin.policies.actions import Action
 from twin.policies.decisions import Preempt, Start, Wake
 from twin.policies.power_view import Demand, Hall, Outlook
+from twin.policies.shared_nodes import Share, SharedNodes
 from twin.policies.view import (
     ClusterView,
     HitView,
@@ -24,6 +25,7 @@ from twin.policies.view import (
     QueueView,
     SaveView,
 )
+from twin.site.shares import Ask
 
 # A job alone is started as it asks.
 Decision = JobView | Start | Preempt | Wake
@@ -65,6 +67,18 @@ class PlacementPolicy(ABC):
         pool : PoolView
             Node numbers count from 0 within the pool.
         """
+
+    def share(self, ask: Ask, nodes: SharedNodes) -> Share | None:
+        """Where GPUs are shared: the place of a node and its GPUs to take a part of, or None.
+
+        Only placements that say how they share can be used there; see `can_share`.
+        """
+        raise PolicyError(f"{type(self).__name__} cannot place shares of GPUs")
+
+    @classmethod
+    def can_share(cls) -> bool:
+        """Whether it has a way to share GPUs."""
+        return cls.share is not PlacementPolicy.share
 
     def largest(self, pool: PoolView) -> int:
         """GPUs beyond which `place` finds no place now; a tighter bound makes searches quicker."""

@@ -92,7 +92,7 @@ def outcome(
     from twin.kernel.energy_ledger import energy
     from twin.kernel.ledger import gpu_time
 
-    asked = jobs["gpus"].to_numpy()
+    asked = jobs["gpus"].to_numpy() if record.asked_gpus is None else record.asked_gpus
     shares = job_shares(record, asked)
     ledger = gpu_time(record, shares, site.n_gpus)
     starts_s = bin_starts(record.horizon_s, timeline_bin_s or bin_width_s(record.horizon_s))
@@ -104,7 +104,7 @@ def outcome(
         allocations=_frame(ALLOCATIONS, record.allocations),
         incidents=_incidents(record, jobs, site),
         timeline=_timeline(record, starts_s),
-        domains=_domains(record, site, starts_s, tariff, series),
+        domains=_domains(record, jobs["submit_s"].to_numpy(), site, starts_s, tariff, series),
         power=_power(record, site, shares["throttled"]),
         power_seen=power_seen(record),
         gpu_time=ledger,
@@ -204,12 +204,15 @@ def _power(
 
 def _domains(
     record: Record,
+    submit_s: np.ndarray[Any, Any],
     site: Site,
     starts_s: np.ndarray[Any, Any],
     tariff: Tariff | None,
     services: list[pd.DataFrame],
 ) -> pd.DataFrame:
     parts = _pools(record, site, starts_s) + services
+    if record.asked_gpus is not None:
+        parts.append(_filling(record, submit_s, site, starts_s))
     if record.power is not None:
         parts += domain_series(record, site, starts_s)
     if tariff is not None:
@@ -220,6 +223,32 @@ def _domains(
     return _frame(DOMAINS, {column.name: joined[column.name] for column in DOMAINS.columns})
 
 
+def _filling(
+    record: Record, submit_s: np.ndarray[Any, Any], site: Site, starts_s: np.ndarray[Any, Any]
+) -> pd.DataFrame:
+    """GPUs asked for so far and GPUs held of these now, parts as such, of the whole site."""
+    come = submit_s <= record.horizon_s
+    arrived = np.cumsum(record.asked_gpus[come])  # type: ignore[index] # asked where it is known
+    since_s = np.concatenate([[0.0], submit_s[come]])
+    asked = bin_means(
+        since_s, {"arrived": np.concatenate([[0.0], arrived])}, record.horizon_s, starts_s
+    )
+    held = bin_means(
+        record.log["time_s"], {"allocated": record.log["busy_gpus"]}, record.horizon_s, starts_s
+    )
+    series = {f"{name}_gpus": values for name, values in (asked | held).items()}
+    series |= {f"{name}_share": values / site.n_gpus for name, values in (asked | held).items()}
+    n = len(starts_s)
+    return pd.DataFrame(
+        {
+            "time_s": np.tile(starts_s, len(series)),
+            "domain": "site",
+            "quantity": np.repeat(list(series), n),
+            "value": np.concatenate(list(series.values())),
+        }
+    )
+
+
 def _pools(record: Record, site: Site, starts_s: np.ndarray[Any, Any]) -> list[pd.DataFrame]:
     """GPUs held in each pool; a site of one pool has it in the timeline already."""
     if len(site.pools) < 2:
@@ -227,6 +256,8 @@ def _pools(record: Record, site: Site, starts_s: np.ndarray[Any, Any]) -> list[p
     held = record.allocations
     pool = site.node_pool[held["node"]]
     gpus = np.bitwise_count(held["gpu_mask"].astype(np.uint64)).astype(float)
+    if record.gpu_share is not None:
+        gpus *= record.gpu_share[held["job"]]
     parts = []
     for p, built in enumerate(site.pools):
         here = pool == p

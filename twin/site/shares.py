@@ -82,6 +82,43 @@ def sliced(fraction: float, slices: int) -> int:
     return WHOLE * taken // slices
 
 
+class Parts(list[tuple[int, int]]):
+    """A placement of shares: pairs of a node and a number of GPUs, and which GPUs these are.
+
+    Attributes
+    ----------
+    ask : Ask
+        What it takes of each of its nodes.
+    chosen : list of (place, GPUs)
+        In the order of the nodes.
+    """
+
+    __slots__ = ("ask", "chosen")
+
+    def __init__(
+        self, ask: Ask, chosen: list[tuple[int, tuple[int, ...]]], fleet: SharedFleet
+    ) -> None:
+        super().__init__((int(fleet.node_at[place]), len(gpus)) for place, gpus in chosen)
+        self.ask = ask
+        self.chosen = chosen
+
+
+class HeldParts(dict[int, int]):
+    """Shares that a job holds: node id -> bit mask of the GPUs of which it has a part.
+
+    Attributes
+    ----------
+    ask : Ask
+        What it has of each of these nodes.
+    """
+
+    __slots__ = ("ask",)
+
+    def __init__(self, ask: Ask) -> None:
+        super().__init__()
+        self.ask = ask
+
+
 class SharedFleet(Fleet):
     """A fleet in which jobs may hold parts of a GPU, and ask for CPUs and memory of their node.
 
@@ -111,8 +148,8 @@ class SharedFleet(Fleet):
         CPUs and GPUs of each node, and its pool.
     tenants : (n_node, n_gpu + 1) array
         Jobs on each node that share a GPU, in column 0, or hold 1, 2, ... whole ones.
-    rest_milli : int
-        Thousandths of shared GPUs that nobody holds, in all.
+    rest_milli : list of int
+        By pool, thousandths of shared GPUs that nobody holds.
     """
 
     def __init__(
@@ -141,7 +178,7 @@ class SharedFleet(Fleet):
         self._free = np.where(np.arange(self.most_gpus) < self.gpus[:, None], WHOLE, 0)
         self._tenants = np.zeros((n, self.most_gpus + 1), np.int64)
         self._shared = [0] * n  # by node id: bits of the GPUs of which some job holds a part
-        self.rest_milli = 0
+        self.rest_milli = [0] * len(site.pools)
         self._bits = 1 << np.arange(self.most_gpus, dtype=np.int64)
         self._allowed: dict[tuple[int, ...], NDArray[np.bool_]] = {}
         self.free_milli = _read_only(self._free)
@@ -188,10 +225,10 @@ class SharedFleet(Fleet):
         mask = sum(1 << gpu for gpu in chosen)
         if ask.gpus and ask.milli < WHOLE:
             shared = self._shared[node]
-            self.rest_milli += (mask & ~shared).bit_count() * WHOLE - ask.all_milli
+            whole = mask & ~shared
+            self.rest_milli[self.node_pool[node]] += whole.bit_count() * WHOLE - ask.all_milli
             self._used[place, chosen] += ask.milli
             self._shared[node] = shared | mask
-            whole = mask & ~shared
         else:
             whole = mask
         self._cpu[place] -= ask.cpu_milli
@@ -226,7 +263,8 @@ class SharedFleet(Fleet):
                     raise InvariantError(f"node {node}: a share given back that nobody holds")
                 used[chosen] -= ask.milli
                 emptied = sum(1 << int(gpu) for gpu in chosen if not used[gpu])
-                self.rest_milli += ask.all_milli - emptied.bit_count() * WHOLE
+                rest = ask.all_milli - emptied.bit_count() * WHOLE
+                self.rest_milli[self.node_pool[node]] += rest
                 self._shared[node] &= ~emptied
                 mask = emptied
             if mask:
@@ -237,7 +275,12 @@ class SharedFleet(Fleet):
     # -- the masks of whole GPUs, and what they mean for shares
 
     def take(self, placement: Iterable[tuple[int, int]]) -> Held:
-        """As in `Fleet`."""
+        """As in `Fleet`; of `Parts`, what they say."""
+        if isinstance(placement, Parts):
+            parts = HeldParts(placement.ask)
+            for place, gpus in placement.chosen:
+                parts.update(self.take_share(placement.ask, place, gpus))
+            return parts
         held = super().take(placement)
         for node in held:
             self._refresh(node)
@@ -245,6 +288,9 @@ class SharedFleet(Fleet):
 
     def give_back(self, held: Mapping[int, int]) -> None:
         """As in `Fleet`."""
+        if isinstance(held, HeldParts):
+            self.give_back_share(held.ask, held)
+            return
         super().give_back(held)
         for node in held:
             self._refresh(node)
