@@ -13,6 +13,7 @@ from twin.metrics.jobs import bounded_slowdown, counts, makespan_s, quantiles, u
 from twin.metrics.place import place
 from twin.metrics.power import power
 from twin.metrics.reliability import reliability
+from twin.metrics.scheduling import scheduling
 from twin.metrics.services import services
 from twin.results.outcome import Outcome
 from twin.site.layout import Site
@@ -68,6 +69,9 @@ def summarise(
         "workload": asdict(intake),
         "assumptions": assumptions,
     }
+    shared = scheduling(outcome, site)
+    if shared:
+        summary["scheduling"] = shared
     if outcome.replicas is not None:
         summary["services"] = services(outcome)
     if outcome.energy is not None:

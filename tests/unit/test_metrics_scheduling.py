@@ -1,0 +1,58 @@
+"""The section ``scheduling`` of real runs: it agrees with the ledger, and keys have words."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from twin.run import run
+
+RESULTS_PAGE = Path(__file__).parents[2] / "docs" / "reference" / "results.md"
+
+
+def trace(seed, n=60):
+    rng = np.random.default_rng(seed)
+    rows = ["submit_s,run_s,gpus,group,deadline_s,qos"]
+    for submit in np.sort(rng.integers(0, 400, n)):
+        gpus, run_s = rng.choice([1, 1, 2, 3, 4, 6, 8, 12, 16]), rng.integers(1, 120)
+        rows.append(f"{submit},{run_s},{gpus},g{rng.integers(3)},{submit + 100},q{rng.integers(2)}")
+    return "\n".join(rows) + "\n"
+
+
+@pytest.mark.parametrize("scheduler", ["fifo", "easy-backfill"])
+@pytest.mark.parametrize("horizon", ["drained", "500 s"])
+def test_reasons_add_up_to_what_the_ledger_has_stranded(small, scheduler, horizon):
+    path = small(trace(1), scheduler=scheduler, nodes=3, gpus=8, horizon=horizon)
+    summary = run(path, report=False).summary
+    reasons = summary["scheduling"]["stranded_gpu_s"]
+    assert set(reasons) == {"not_asked_for", "too_few", "fragmented", "blocked"}
+    assert min(reasons["fragmented"], reasons["blocked"], reasons["not_asked_for"]) > 0
+    stranded = summary["ledgers"]["gpu_time"]["shares"]["stranded"]
+    assert sum(reasons.values()) == pytest.approx(stranded)
+
+
+def test_under_backfill_less_is_blocked(small):
+    blocked = []
+    for scheduler in ("fifo", "easy-backfill"):
+        path = small(trace(2), scheduler=scheduler, nodes=3, gpus=8)
+        blocked.append(run(path, report=False).summary["scheduling"]["stranded_gpu_s"]["blocked"])
+    assert blocked[1] < blocked[0] / 2
+
+
+def test_every_key_has_its_words(small):
+    """In the reference page, as ``scheduling.<key>``."""
+    path = small(trace(3), nodes=3, gpus=8)
+    section = run(path, report=False).summary["scheduling"]
+    page = RESULTS_PAGE.read_text("utf-8")
+    assert {"jain", "rho_max", "fragmentation", "deadline_misses", "by_group", "by_qos"} <= set(
+        section
+    )
+    assert [key for key in section if f"`scheduling.{key}`" not in page] == []
+
+
+def test_what_fails_leaves_fragmentation_out(small):
+    crash = "failures: {incidents: [{at: 4 s, name: crash, of: node, lasts: 6 s}]}"
+    path = small(trace(4), nodes=3, gpus=8, more=crash)
+    section = run(path, report=False).summary["scheduling"]
+    assert "fragmentation" not in section
+    assert set(section["stranded_gpu_s"]) == {"not_asked_for"}
