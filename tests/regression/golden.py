@@ -39,12 +39,13 @@ def kept(name: str) -> dict[str, Any]:
     return read
 
 
-def flat(values: dict[str, Any], above: str = "") -> dict[str, Any]:
-    """Nested figures by dotted key."""
+def flat(values: dict[Any, Any], above: str = "") -> dict[str, Any]:
+    """Nested figures by dotted key; places in lists count from 0."""
     found = {}
     for key, value in values.items():
-        below = isinstance(value, dict)
-        found |= flat(value, f"{above}{key}.") if below else {f"{above}{key}": value}
+        below = dict(enumerate(value)) if isinstance(value, list) else value
+        nested = isinstance(below, dict)
+        found |= flat(below, f"{above}{key}.") if nested else {f"{above}{key}": value}
     return found
 
 
