@@ -17,6 +17,7 @@ from twin.errors import DomainError
 from twin.physics.domain import Array, finite, positive, whole
 
 _BATCHES = 256  # tried between the least and the largest: neighbours differ by a few percent
+_PASSES = 64  # up to which batches that just fill the GPUs are tried as well
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,7 +225,8 @@ def best_goodput(
     count, on = (np.atleast_1d(each)[:, None] for each in _places(gpus, nodes))
     grid = np.geomspace(nominal_batch, most_batch, _BATCHES)[None, :]
     full = count * local_limit  # batches that fill the GPUs in one pass, two, ...
-    steps = np.arange(1, 5)[None, :] * full
+    most = int(np.clip(np.ceil(most_batch / full.min()), 1, _PASSES))
+    steps = np.arange(1, most + 1)[None, :] * full
     tried = np.concatenate(
         [
             np.broadcast_to(grid, (count.shape[0], _BATCHES)),
