@@ -417,6 +417,7 @@ def catalog(
       twin catalog cooling
       twin catalog curves h100-sxm
       twin catalog power polca
+      twin catalog models resnet50
     """
     from twin.listing import listing
 
