@@ -58,9 +58,9 @@ def room_for(
     Notes
     -----
     Nodes are cleared one by one, in the order of what clearing them costs, until the placement
-    policy finds a place. On each node the job goes first that loses least for each GPU, of equals
-    the one that started last. Of a replica of several nodes each pays for its part of a job. The
-    order of nodes is greedy: for a replica of several nodes another choice may cost less.
+    policy finds a place. On one node the choice of jobs is the cheapest that there is. Of a replica
+    of several nodes each pays for its part of a job, and the order of nodes is greedy: another
+    choice of nodes may cost less.
     """
     place = sketch.place(shape)
     if place is not None:
@@ -110,19 +110,22 @@ def _by_cost(
 
 
 def _least_loss(here: list[Candidate], node: int, short: int) -> list[Candidate]:
-    """Of the candidates on a node, some that free so many GPUs of it; none if all do not."""
-    leave: list[Candidate] = []
-    for each in sorted(
-        here, key=lambda c: (c.loss_gpu_s / c.gpus_on[node], -c.job.since_s, c.job.row)
-    ):
-        if short <= 0:
-            break
-        leave.append(each)
-        short -= each.gpus_on[node]
-    if short > 0:
-        return []
-    for each in sorted(leave, key=lambda c: -c.loss_gpu_s):
-        if each.gpus_on[node] <= -short:
-            short += each.gpus_on[node]
-            leave.remove(each)
-    return leave
+    """The candidates on a node that free so many GPUs of it at the least loss; none if none do.
+
+    Of equal choices the one of fewest jobs, then of those that started last.
+    """
+    # By GPUs freed, that many or more: what it costs to compare by, and the choice.
+    best: list[tuple[tuple[float, int, float], list[Candidate]] | None]
+    best = [((0.0, 0, 0.0), [])] + [None] * max(short, 0)
+    for each in here:
+        for gpus in range(short, 0, -1):
+            less = best[max(gpus - each.gpus_on[node], 0)]
+            if less is None:
+                continue
+            (loss_gpu_s, jobs, since_s), chosen = less
+            cost = loss_gpu_s + each.loss_gpu_s, jobs + 1, since_s - each.job.since_s
+            held = best[gpus]
+            if held is None or cost < held[0]:
+                best[gpus] = cost, [*chosen, each]
+    found = best[-1]
+    return found[1] if found is not None else []
