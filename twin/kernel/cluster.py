@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from twin.errors import InvariantError
 from twin.kernel.columns import Columns, Jobs
 from twin.kernel.job import Job
+from twin.kernel.labels import Labels
 from twin.kernel.plan import Plan
 from twin.kernel.sketch import Sketch
 from twin.kernel.slots import Slots
@@ -78,7 +79,7 @@ class Cluster:
         self._shapes = shapes
         self._usages: dict[str, Usage] = {}
         self._slots: Slots | None = None  # until somebody asks for them
-        self._other_shapes: dict[tuple[int, tuple[int, ...]], Shape] = {}
+        self._other_shapes: dict[tuple[int, tuple[int, ...], tuple[str, ...]], Shape] = {}
         self.now_s = 0.0
         self.grace_s = 0.0
         self.residents: list[list[Job]] = [[] for _ in range(fleet.site.n_nodes)]
@@ -88,6 +89,9 @@ class Cluster:
         self.running_jobs = 0
         self._running: dict[int, Job] = {}
         self._policy = placement
+        # Asked by size alone where it can be: that is the quicker call.
+        self._heeds_shape = type(placement).place_shape is not PlacementPolicy.place_shape
+        self._labels = Labels(fleet) if placement.distinguishes else None
         # The placement found for each shape, and the state of the cluster that it was found in.
         self._places: list[Placement | None] = [None] * n_shapes
         self._found_in = [-1] * n_shapes
@@ -168,10 +172,10 @@ class Cluster:
         gpus = gpus or asked.gpus
         if gpus == asked.gpus and pools == asked.pools:
             return asked
-        found = self._other_shapes.get((gpus, pools))
+        found = self._other_shapes.get((gpus, pools, asked.labels))
         if found is None:
-            found = Shape(len(self._places), gpus, pools)
-            self._other_shapes[gpus, pools] = found
+            found = Shape(len(self._places), gpus, pools, labels=asked.labels)
+            self._other_shapes[gpus, pools, asked.labels] = found
             self._places.append(None)
             self._found_in.append(-1)
         return found
@@ -230,8 +234,12 @@ class Cluster:
         return place
 
     def _place_in(self, pool: int, shape: Shape) -> Placement | None:
-        fleet = self.fleet
-        place = self._policy.place(shape.gpus, fleet.index[pool])
+        fleet, policy = self.fleet, self._policy
+        index = fleet.index[pool]
+        if self._heeds_shape:
+            place = policy.place_shape(shape, index)
+        else:
+            place = policy.place(shape.gpus, index)
         first = fleet.first_node[pool]
         return [(first + node, gpus) for node, gpus in place] if place and first else place
 
@@ -294,6 +302,8 @@ class Cluster:
             raise InvariantError(f"{job}: the placement gave {taken} GPUs at {self.now_s} s")
         job.surplus_gpus = taken - job.gpus
         self._running[job.row] = job
+        if self._labels is not None:
+            self._labels.change(job, held, 1)
         self._columns.since_s[job.row] = self.now_s
         self.running_jobs += 1
         if self._slots is not None:
@@ -307,6 +317,8 @@ class Cluster:
     def end(self, job: Job, now_s: float) -> None:
         """Take a job's GPUs back."""
         self.fleet.give_back(job.held)
+        if self._labels is not None:
+            self._labels.change(job, job.held, -1)
         stale = self._ready.stale
         for node in job.held:
             self.residents[node].remove(job)
@@ -333,6 +345,8 @@ class Cluster:
         """A running job holds one of its nodes no longer."""
         self.fleet.give_back({node: job.held.pop(node)})
         self.residents[node].remove(job)
+        if self._labels is not None:
+            self._labels.change(job, (node,), -1)
         self._ready.stale.add(node)
         if self.left is not None:
             self.left.append(node)
@@ -345,6 +359,8 @@ class Cluster:
         for node in added:
             self.residents[node].append(job)
             self._ready.stale.add(node)
+        if self._labels is not None:
+            self._labels.change(job, added, 1)
         self.changed()
         return added
 

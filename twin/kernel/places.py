@@ -149,7 +149,7 @@ class Places:
             now = masks[first + node].bit_count()
             if gpus != now:
                 index.move(node, now, gpus)
-        place = self._policy.place(shape.gpus, index)
+        place = self._policy.place_shape(shape, index)
         return [(first + node, gpus) for node, gpus in place or ()]
 
     def _heed_late(self, free: Free, nodes: slice) -> None:

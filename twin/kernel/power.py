@@ -19,6 +19,7 @@ from twin.kernel.capping import Capping
 from twin.kernel.caps import Caps
 from twin.kernel.clock import CAPS
 from twin.kernel.draws import Draw, Draws
+from twin.kernel.headroom import headroom_w
 from twin.kernel.heat import Heat
 from twin.kernel.incidents import CAP, Incidents
 from twin.kernel.job import Job
@@ -27,7 +28,7 @@ from twin.kernel.meter import PowerRecord, power_record
 from twin.kernel.power_tree import LIT, OFF, PowerTree
 from twin.policies.base import AdmissionPolicy, LightingPolicy, PowerPolicy
 from twin.policies.power_view import DEMAND_DARK, HEAT_DARK, POWER_DARK
-from twin.policies.view import Placement
+from twin.policies.view import HallHeat, Placement
 from twin.site.domains import LEVELS, Domains
 from twin.tables import JOB_KINDS
 
@@ -147,6 +148,8 @@ class Power:
             self._heat.capacity_changed(0.0)
         if self._setup.admission.needs_power:
             self._cluster.refuses = self._refuses
+        for index in self._cluster.fleet.index:
+            index.headroom_w, index.hall_heat = self._headroom_w, self._hall_heat
         self._cluster.grace_s = max(self._cluster.grace_s, _OVERDUE_S)
         self.lights.begin()
         self.tree.settle(0.0)
@@ -177,6 +180,25 @@ class Power:
         more = [(node, gpus * rise_w) for node, gpus in placement]
         over = self.tree.over_with(more, self.draws.held_back())
         return [] if over is None else self._domains.nodes(*over)
+
+    def _headroom_w(self, level: str) -> list[float]:
+        """What each unit of a level may draw more, jobs that are held back at their most. [W]"""
+        now_s = self._clock._now
+        self.jobs.settle(now_s)
+        self.tree.settle(now_s)
+        found: list[float] = headroom_w(self.tree, self.draws.held_back(), level).tolist()
+        return found
+
+    def _hall_heat(self) -> list[HallHeat]:
+        """How warm each hall is now, and what its cooling could carry more."""
+        now_s, cooling = self._clock._now, self.model.cooling
+        self.jobs.settle(now_s)
+        self.tree.settle(now_s)
+        hall = self.tree.by_name["hall"]
+        return [
+            HallHeat(degc, cooling.capacity_w(unit, now_s) - hall.out_w[unit])
+            for unit, degc in enumerate(self._hall_degc(now_s))
+        ]
 
     # -- an instant
 

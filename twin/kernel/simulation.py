@@ -93,7 +93,8 @@ class Simulation:
             reliability = nothing_fails()
         restarts = reliability.restarts if reliability else None
         self._wants = wants(jobs, lending) if lending is not None else None
-        shapes, self._shape_of = shapes_of(jobs, site, restarts, self._wants)
+        by = placement.distinguishes
+        shapes, self._shape_of = shapes_of(jobs, site, restarts, self._wants, by)
         self._shapes = shapes
         run_s = jobs["run_s"].to_numpy()
         self._run_s = working_s(jobs)
@@ -422,18 +423,21 @@ def shapes_of(
     site: Site,
     restarts: RestartModel | None = None,
     wanted: Wants | None = None,
+    by: Sequence[str] = (),
 ) -> tuple[list[Shape], NDArray[np.int32]]:
     """The distinct shapes of a workload, smallest first, and the shape index of each job.
 
     A shape with no pools is one that the site could never hold: larger than any pool that it may
     use, by GPUs or by whole nodes, or of GPU types that it does not have. Where GPUs are shared,
-    jobs of one shape want the same of GPUs and hosts as well.
+    jobs of one shape want the same of GPUs and hosts as well. They are alike in the columns that
+    ``by`` names.
     """
     gpus_of = jobs["gpus"].to_numpy(np.int64)
     pool_names, pool_of = _texts(jobs["pool"])
     types, type_of = _texts(jobs["gpu_types"]) if "gpu_types" in jobs else ([""], pool_of * 0)
+    labels = [_texts(jobs[name]) for name in by]
     columns = (gpus_of, pool_of, type_of, *(wanted.columns() if wanted is not None else ()))
-    shape_of = _alike(columns)
+    shape_of = _alike((*columns, *(label_of for _, label_of in labels)))
     shapes = []
     for index, row in enumerate(np.unique(shape_of, return_index=True)[1].tolist()):
         gpus, name, wanted_types = int(gpus_of[row]), pool_names[pool_of[row]], types[type_of[row]]
@@ -453,7 +457,8 @@ def shapes_of(
             gpus += standby
             possible = [p for p in possible if -(-gpus // site.pools[p].gpus_per_node)
                         <= site.pools[p].nodes - site.pools[p].spares]  # fmt: skip
-        shapes.append(Shape(index, gpus, tuple(possible), standby))
+        told = tuple(names[label_of[row]] for names, label_of in labels)
+        shapes.append(Shape(index, gpus, tuple(possible), standby, told))
     return shapes, shape_of.astype(np.int32)
 
 

@@ -47,7 +47,7 @@ class Sketch:
         for pool in shape.pools:
             if self._index[pool].free_gpus < shape.gpus:
                 continue
-            place = self._policy.place(shape.gpus, self._index[pool])
+            place = self._policy.place_shape(shape, self._index[pool])
             if place:
                 first = fleet.first_node[pool]
                 taken = [(first + node, gpus) for node, gpus in place]

@@ -24,6 +24,7 @@ from twin.policies.view import (
     PoolView,
     QueueView,
     SaveView,
+    Shape,
 )
 from twin.site.shares import Ask
 
@@ -56,6 +57,14 @@ class PlacementPolicy(ABC):
 
     kind: ClassVar[str] = "placements"
 
+    # Whether it asks what power or cooling is left; a scenario without power refuses it then.
+    needs_power: ClassVar[bool] = False
+
+    @property
+    def distinguishes(self) -> tuple[str, ...]:
+        """Columns of the jobs, such as `user`, by which jobs of one size may be placed unlike."""
+        return ()
+
     @abstractmethod
     def place(self, gpus: int, pool: PoolView) -> Placement | None:
         """The nodes and the GPUs to take on each, or None if the job does not fit now.
@@ -79,6 +88,10 @@ class PlacementPolicy(ABC):
     def can_share(cls) -> bool:
         """Whether it has a way to share GPUs."""
         return cls.share is not PlacementPolicy.share
+
+    def place_shape(self, shape: Shape, pool: PoolView) -> Placement | None:
+        """As `place`, for those that heed more than the size of a job, such as ``shape.labels``."""
+        return self.place(shape.gpus, pool)
 
     def largest(self, pool: PoolView) -> int:
         """GPUs beyond which `place` finds no place now; a tighter bound makes searches quicker."""

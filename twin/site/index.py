@@ -279,6 +279,8 @@ class FreeIndex:
 
     def _where(self, levels: tuple[str, ...]) -> list[tuple[int, ...]]:
         """The units of these levels that each node stands in."""
+        if not levels:
+            return [()] * self.nodes
         nowhere = [0] * self.nodes
         return list(zip(*(self.units(level) or nowhere for level in levels), strict=True))
 
