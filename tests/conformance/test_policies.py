@@ -14,14 +14,28 @@ from twin.workload.jobs import job_table
 SITE = lay_out([Pool("p", "node", "", 8, 3)])
 
 
-@pytest.fixture(params=SCHEDULERS.names())
-def scheduler(request):
-    return make_policy("schedulers", request.param, {})
+# Of policies that cannot do without any.
+OPTIONS = {"quotas": {"gpus": {"": 12}}}
 
 
-@pytest.fixture(params=PLACEMENTS.names())
-def placement(request):
-    return make_policy("placements", request.param, {})
+# Every scheduler with one placement and every placement with one scheduler.
+PAIRS = [(name, "best-fit") for name in SCHEDULERS.names()]
+PAIRS += [("easy-backfill", name) for name in PLACEMENTS.names() if name != "best-fit"]
+
+
+@pytest.fixture(params=PAIRS, ids="-".join)
+def pair(request):
+    return request.param
+
+
+@pytest.fixture
+def scheduler(pair):
+    return make_policy("schedulers", pair[0], OPTIONS.get(pair[0], {}))
+
+
+@pytest.fixture
+def placement(pair):
+    return make_policy("placements", pair[1], {})
 
 
 def random_jobs(seed, n=300):
@@ -73,7 +87,9 @@ def test_same_answer_twice_and_inputs_untouched(scheduler, placement):
 
 
 @pytest.mark.parametrize("gpus", [1, 3, 8, 9, 16])
-def test_placements_are_whole_or_none(placement, gpus):
+@pytest.mark.parametrize("name", PLACEMENTS.names())
+def test_placements_are_whole_or_none(name, gpus):
+    placement = make_policy("placements", name, {})
     index = FreeIndex(nodes=2, gpus_per_node=8)
     index.move(0, 8, 2)
     index.move(1, 8, 7)

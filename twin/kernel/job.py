@@ -37,6 +37,7 @@ class Job:
         "asked",
         "before",
         "behind",
+        "duration_s",
         "estimate_s",
         "expected_end_s",
         "gpus",
@@ -70,7 +71,7 @@ class Job:
         self.place: float = row
         self.submit_s = submit_s
         self.run_s = run_s
-        self.estimate_s = estimate_s
+        self.estimate_s = self.duration_s = estimate_s
         self.shape = self.asked = shape
         self.preemptions = 0
         self.gpus = shape.gpus - shape.standby_gpus

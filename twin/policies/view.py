@@ -41,10 +41,20 @@ class JobView(Protocol):
     @property
     def gpus(self) -> int: ...
     @property
-    def shape(self) -> Shape: ...
+    def shape(self) -> Shape:
+        """What it has been given, if a scheduler gave it something else than it asked for."""
+
+    @property
+    def asked(self) -> Shape:
+        """What it asks for."""
+
     @property
     def estimate_s(self) -> float:
         """Expected duration; what the scenario's `estimates` made of the true one."""
+
+    @property
+    def duration_s(self) -> float:
+        """Expected duration of all its work."""
 
     @property
     def start_s(self) -> float:

@@ -1,0 +1,46 @@
+"""The waiting jobs of each user or group, oldest first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from heapq import heapify, heappop, heappush
+
+import numpy as np
+
+from twin.policies.view import ClusterView, QueueView
+
+
+class Waiting:
+    """A heap of rows for each label of a column, brought up to date when it is asked."""
+
+    def __init__(self, column: str) -> None:
+        self._column = column
+        self._rows: dict[int, list[int]] = {}
+
+    def update(self, queue: QueueView, cluster: ClusterView) -> None:
+        """Take up the jobs that have come since."""
+        codes = cluster.usage(self._column).codes
+        if queue.joined is None:
+            for row in queue.rows.tolist():
+                self._rows.setdefault(int(codes[row]), []).append(row)
+            for rows in self._rows.values():
+                heapify(rows)
+            queue.joined = []
+            return
+        for job in queue.joined:
+            heappush(self._rows.setdefault(int(codes[job.row]), []), job.row)
+        queue.joined.clear()
+
+    def labels(self) -> Iterable[int]:
+        """Labels with jobs that wait, or have waited."""
+        return [label for label, rows in self._rows.items() if rows]
+
+    def oldest(self, label: int, queue: QueueView) -> int | None:
+        """The row of the oldest waiting job of a label; None if none waits."""
+        rows = self._rows[label]
+        while rows:
+            row = rows[0]
+            if queue.still_waiting(np.array([row]))[0]:
+                return row
+            heappop(rows)
+        return None

@@ -1,0 +1,149 @@
+"""Heterogeneity-aware allocation by a linear program."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.policies.rounds import Grant, RoundScheduler
+from twin.policies.view import ClusterView, JobView
+from twin.registry import policy
+
+Array = NDArray[np.float64]
+
+
+@policy("gavel")
+@dataclass(frozen=True, kw_only=True)
+class Gavel(RoundScheduler):
+    """Shares of time on each pool from a linear program, kept by rounds [gavel2020].
+
+    The program (section 4 there) gives the share of time ``X`` that each job should spend on each
+    pool; in each round jobs are placed in the order of ``X`` over the share of time that they have
+    had there. The ``objective`` is one of
+
+    - ``max-min``: the least throughput, each over that on an equal share of every pool, by GPUs;
+    - ``makespan``: the least throughput over the work that is left;
+    - ``throughput``: the sum of throughputs, each over that on the fastest pool;
+    - ``fifo``: the same, weighted so that older jobs come first.
+
+    What an objective leaves free goes where it gives most throughput.
+    """
+
+    objective: Literal["max-min", "makespan", "throughput", "fifo"] = "max-min"
+
+    def allocate(self, jobs: Sequence[JobView], cluster: ClusterView) -> list[Grant]:
+        pools = len(cluster.site.pools)
+        speed = np.zeros((len(jobs), pools))
+        for at, job in enumerate(jobs):
+            for pool in allowed(job):
+                speed[at, pool] = cluster.rate(job, pool, job.gpus)
+        gpus = np.array([job.gpus for job in jobs], float)
+        room = np.array([pool.gpus for pool in cluster.site.pools], float)
+        scale = self._scale(jobs, speed, gpus, room, cluster.now_s)
+        share = time_shares(speed, gpus, room, scale, self.objective in ("max-min", "makespan"))
+        had = self._had(jobs, pools, cluster)
+        urgency = share / np.maximum(had, 1e-3)
+        order = np.argsort(-urgency, axis=None, kind="stable")
+        grants, taken = [], set[int]()
+        for at, pool in zip(*np.unravel_index(order, urgency.shape), strict=True):
+            if share[at, pool] > 1e-6 and at not in taken and gpus[at] <= room[pool]:
+                room[pool] -= gpus[at]
+                taken.add(int(at))
+                grants.append(Grant(jobs[at], pool=int(pool)))
+        return grants
+
+    def _scale(
+        self, jobs: Sequence[JobView], speed: Array, gpus: Array, room: Array, now_s: float
+    ) -> Array:
+        """(n_job,) what the throughput of each job is multiplied by in the objective."""
+        if self.objective == "max-min":
+            equal = (speed * room).sum(1) / room.sum()
+            return np.asarray(gpus / np.maximum(equal, 1e-12))
+        if self.objective == "makespan":
+            return 1.0 / np.maximum([job.left_s(now_s) for job in jobs], 1e-3)
+        fastest = np.maximum(speed.max(1), 1e-12)
+        if self.objective == "fifo":
+            age = np.argsort(np.argsort([job.row for job in jobs]))
+            return np.asarray((len(jobs) - age) / fastest)
+        return np.asarray(1.0 / fastest)
+
+    def _had(self, jobs: Sequence[JobView], pools: int, cluster: ClusterView) -> Array:
+        """(n_job, n_pool) share of its time in the system that each job has had on each pool."""
+        held_s: dict[int, Array] = cluster.notes.setdefault("held_s", {})
+        last_s = cluster.notes.get("last_round_s", cluster.now_s)
+        cluster.notes["last_round_s"] = cluster.now_s
+        had = np.zeros((len(jobs), pools))
+        kept = {}
+        for at, job in enumerate(jobs):
+            mine = kept[job.row] = held_s.get(job.row, np.zeros(pools))
+            if job.start_s == job.start_s and len(job.shape.pools) == 1:
+                mine[job.shape.pools[0]] += cluster.now_s - max(job.start_s, last_s)
+            here_s = cluster.now_s - job.submit_s
+            had[at] = mine / here_s if here_s > 0 else 0.0
+        cluster.notes["held_s"] = kept
+        return had
+
+
+def allowed(job: JobView) -> Sequence[int]:
+    """The pools that will do for a job, whichever it runs in now."""
+    return job.asked.pools
+
+
+def time_shares(speed: Array, gpus: Array, room: Array, scale: Array, max_min: bool) -> Array:
+    """Shares of time on each pool that are best for the worst off, or in sum.
+
+    Parameters
+    ----------
+    speed : (n_job, n_pool) array
+        Throughput of each job on each pool; 0 where it cannot run.
+    gpus : (n_job,) array
+        GPUs of each job.
+    room : (n_pool,) array
+        GPUs of each pool.
+    scale : (n_job,) array
+        What throughputs are multiplied by before they are compared or summed.
+    max_min : bool
+        Whether the least counts, or the sum.
+
+    Returns
+    -------
+    (n_job, n_pool) array
+        ``X``, with rows that sum to at most 1 and ``gpus @ X <= room``.
+
+    Sources
+    -------
+    [gavel2020], section 4; solved with HiGHS.
+    """
+    from scipy.optimize import linprog
+    from scipy.sparse import coo_array
+
+    n_job, n_pool = speed.shape
+    value = speed * scale[:, None]
+    n = n_job * n_pool
+    x = np.arange(n)  # variables: job by job, a pool each; one more for the least
+    job, pool = np.divmod(x, n_pool)
+    top = max(float(value.max(initial=0.0)), 1e-300)
+    aim = np.append(-value.ravel() / (top * n_job), 0.0)
+    # Rows: a job's time is 1 at most; a pool's GPUs are enough; the least is no more than each.
+    row, column = [job, n_job + pool], [x, x]
+    entry, most = [np.ones(n), gpus[job]], [np.ones(n_job), room]
+    if max_min:
+        can = np.flatnonzero(speed.max(1) > 0)  # who cannot run must not hold the others at 0
+        row += [n_job + n_pool + job, n_job + n_pool + can]
+        column += [x, np.full(len(can), n)]
+        entry += [-value.ravel() / top, np.ones(len(can))]
+        most.append(np.zeros(n_job))
+        aim[-1] = -1e3  # worth far more than all the rest together
+    limits = [(0.0, 1.0)] * n + [(0.0, np.inf)]
+    rows = n_job * (1 + max_min) + n_pool
+    triplets = np.concatenate(entry), (np.concatenate(row), np.concatenate(column))
+    within: Any = coo_array(triplets, (rows, n + 1)).tocsr()
+    solved = linprog(aim, A_ub=within, b_ub=np.concatenate(most), bounds=limits, method="highs")
+    if solved.x is None:
+        raise ArithmeticError(f"HiGHS found no shares: {solved.message}")
+    shares: Array = np.clip(solved.x[:n].reshape(n_job, n_pool), 0.0, 1.0)
+    return np.where(speed > 0, shares, 0.0)

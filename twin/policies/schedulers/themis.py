@@ -1,0 +1,52 @@
+"""Finish-time fairness: GPUs for those who fare worst against a cluster of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from twin.errors import DomainError
+from twin.policies.rounds import Grant, RoundScheduler
+from twin.policies.view import ClusterView, JobView
+from twin.registry import policy
+
+
+@policy("themis")
+@dataclass(frozen=True, kw_only=True)
+class Themis(RoundScheduler):
+    """Leases for the jobs with the worst finish-time fairness [mahajan2020].
+
+    ``rho`` of a job is its time in this cluster, so far and to its expected end if it ran from now
+    on, over its time on a share of ``1/n`` of the cluster, ``n`` being the jobs present. At each
+    lease the jobs with the largest ``rho`` are served first; of those that hold GPUs already, only
+    the worst ``1 - filter`` part of all jobs may take GPUs from others, the rest keeps its place
+    if there is room. Of Themis this is the visible bid and the filter; its auction's hidden
+    payments, which make bidding truthful, have no place where nobody lies.
+    """
+
+    round_s: float = 1200.0
+    filter: float = 0.8
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.filter < 1:
+            raise DomainError("filter: must be at least 0 and less than 1")
+
+    def allocate(self, jobs: Sequence[JobView], cluster: ClusterView) -> list[Grant]:
+        share = cluster.site.n_gpus / max(len(jobs), 1)
+
+        def rho(job: JobView) -> float:
+            alone_s = job.duration_s * max(job.gpus / share, 1.0)
+            here_s = cluster.now_s - job.submit_s + job.left_s(cluster.now_s)
+            return here_s / alone_s if alone_s > 0 else 0.0
+
+        worst_first = sorted(jobs, key=lambda job: (-rho(job), job.row))
+        offered = max(round((1 - self.filter) * len(jobs)), 1)
+        first, rest = worst_first[:offered], worst_first[offered:]
+        rest.sort(key=lambda job: job.start_s != job.start_s)  # who runs before who waits
+        free, grants = cluster.site.n_gpus, []
+        for job in (*first, *rest):
+            if job.gpus <= free:
+                free -= job.gpus
+                grants.append(Grant(job))
+        return grants
