@@ -11,9 +11,9 @@ from twin.metrics.jobs import bounded_slowdown
 
 
 def test_the_classes_of_size():
-    gpus = np.array([1, 2, 8, 9, 64, 65, 512, 513, 10**6])
+    gpus = np.array([0, 1, 2, 8, 9, 64, 65, 512, 513, 10**6])
     names = [size_names()[at] for at in size_class(gpus)]
-    assert names == ["1", "2-8", "2-8", "9-64", "9-64", "65-512", "65-512", ">512", ">512"]
+    assert names == ["0", "1", "2-8", "2-8", "9-64", "9-64", "65-512", "65-512", ">512", ">512"]
 
 
 def test_one_class_is_the_whole_and_is_not_told():

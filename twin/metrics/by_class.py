@@ -15,8 +15,9 @@ from twin.metrics.tenants import largest
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
-# GPUs of the largest job of each class of size; the last has no bound. [scheduling] section 3
-SIZE_BOUNDS = (1, 8, 64, 512)
+# GPUs of the largest job of each class of size; the last has no bound. Jobs without a GPU are
+# there only where CPUs and memory are limits too.
+SIZE_BOUNDS = (0, 1, 8, 64, 512)
 MOST_GROUPS = 20
 
 _PERCENTILES = (50, 90, 99)
@@ -39,8 +40,8 @@ def by_class(jobs: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
 
     Notes
     -----
-    Sizes are 1, 2-8, 9-64, 65-512 and more than 512 GPUs. Of the groups, the `MOST_GROUPS` largest
-    by GPU-time asked for have an entry; the rest have one together, which counts them.
+    Sizes are 0, 1, 2-8, 9-64, 65-512 and more than 512 GPUs. Of the groups, the `MOST_GROUPS`
+    largest by GPU-time asked for have an entry; the rest have one together, which counts them.
     """
     measures = _Measures(jobs)
     made = {"by_size": _sizes(jobs, measures)}
@@ -56,13 +57,13 @@ def by_class(jobs: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
 
 
 def size_class(gpus: NDArray[Any]) -> Codes:
-    """(n_job,) class of size of each job: 0 for 1 GPU, then by `SIZE_BOUNDS`."""
+    """(n_job,) class of size of each job: its place in `size_names`."""
     return np.searchsorted(SIZE_BOUNDS, gpus)
 
 
 def size_names() -> list[str]:
     """Names of the classes of size, in GPUs."""
-    least = [1, *(bound + 1 for bound in SIZE_BOUNDS)]
+    least = [0, *(bound + 1 for bound in SIZE_BOUNDS)]
     pairs = zip(least, SIZE_BOUNDS, strict=False)
     names = [f"{a}" if a == b else f"{a}-{b}" for a, b in pairs]
     return [*names, f">{SIZE_BOUNDS[-1]}"]

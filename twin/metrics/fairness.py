@@ -82,12 +82,14 @@ def shares(
     held_row, row = who.of_job[held_job], who.of_job[job]
     starts_s = piece_starts([start_s, end_s, from_s, to_s], horizon_s, 2 * n, edges_s)
     attained = _over(starts_s, held_row, start_s, end_s, held, n)
-    demand = attained + _over(starts_s, row, from_s, to_s, gpus[job], n)
+    demand = _over(starts_s, row, from_s, to_s, gpus[job], n)
+    demand += attained
     if (jobs["gpu_fraction"].to_numpy() < 1).any():
         # Sums of parts of GPUs leave rests where they should be nothing.
         attained, demand = attained.round(6), demand.round(6)
-    weight = np.ones_like(demand)
+    weight = np.ones((n, 1))
     if who.others:
+        weight = np.ones_like(demand)
         weight[-1] = _present(who, submit_s, leave_s, starts_s)
     return Shares(
         tenants=who,
@@ -95,7 +97,7 @@ def shares(
         lasted_s=np.diff(starts_s, append=horizon_s),
         attained=attained,
         entitled=max_min(demand, weight, n_gpus),
-        present=np.where(demand > 0, weight, 0.0).sum(axis=0),
+        present=((demand > 0) * weight).sum(axis=0),
     )
 
 
@@ -128,8 +130,9 @@ def share_errors(found: Shares) -> Array:
     held, due = found.attained.sum(axis=0), found.entitled.sum(axis=0)
     known = (held > 0) & (due > 0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        apart = np.abs(found.attained / held - found.entitled / due).sum(axis=0) / 2
-    return np.where(known, apart, np.nan)
+        apart = found.attained / held
+        apart -= found.entitled / due
+    return np.where(known, np.abs(apart, out=apart).sum(axis=0) / 2, np.nan)
 
 
 def finish_time_fairness(jobs: pd.DataFrame, found: Shares, n_gpus: int, horizon_s: float) -> Array:

@@ -80,7 +80,8 @@ def unusable_share(jobs: pd.DataFrame, found: Levels, site: Site) -> float | Non
     total = float(free_gpu_s.sum())
     if not total > 0:
         return None
-    sizes = np.sort(jobs["gpus"].to_numpy()[(jobs["state"] != "rejected").to_numpy()])
+    asked = jobs["gpus"].to_numpy()
+    sizes = np.sort(asked[(jobs["state"] != "rejected").to_numpy() & (asked > 0)])
     per_node = site.node_gpus[found.node]
     partly = found.free < per_node
     # On a node that is not wholly free: all jobs that ask for more than is free there.

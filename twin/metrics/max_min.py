@@ -16,7 +16,7 @@ def max_min(demand: Array, weight: Array, capacity: float) -> Array:
     Parameters
     ----------
     demand : (n_tenant, n_piece) array
-    weight : (n_tenant, n_piece) array
+    weight : (n_tenant, n_piece) or (n_tenant, 1) array
         A tenant of weight 2 counts as two; that of one without demand has no effect.
     capacity : float
         What there is to share, in the unit of ``demand``.
@@ -38,7 +38,8 @@ def max_min(demand: Array, weight: Array, capacity: float) -> Array:
     width = max(1, _CELLS_AT_ONCE // max(len(demand), 1))
     for at in range(0, len(over), width):
         here = over[at : at + width]
-        given[:, here] = _filled(demand[:, here], weight[:, here], capacity)
+        weighs = weight if weight.shape[1] == 1 else weight[:, here]
+        given[:, here] = _filled(demand[:, here], weighs, capacity)
     return given
 
 
