@@ -81,6 +81,15 @@ def test_parts_of_gpus_count_as_parts() -> None:
     assert found.held[0] == pytest.approx([0.75 / 8] * 2)
 
 
+def test_a_node_of_64_gpus_is_full() -> None:
+    run = made([(0, 0, -1, 0, 4 * DAY_S)], gpus=128)
+    run.summary["site"] |= {"nodes": 2, "pools": {}}
+    run.scenario_yaml = ""
+    found = occupancy(run, 4 * DAY_S, 2)
+    assert found is not None
+    assert found.held.tolist() == [[1, 1], [0, 0]]
+
+
 def test_a_clock_longer_than_the_run() -> None:
     found = occupancy(made([(0, 0, 255, 0, 4 * DAY_S)]), 8 * DAY_S, 4)
     assert found is not None

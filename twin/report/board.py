@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isclose
 from typing import Literal
@@ -134,7 +134,7 @@ def policies(run: Results) -> str:
     return " · ".join(filter(None, (_policy(asked, kind) for kind in ("scheduler", "placement"))))
 
 
-def _policy(asked: dict[str, str], kind: str) -> str:
+def _policy(asked: Mapping[str, str], kind: str) -> str:
     path = f"policies.{kind}"
     if path in asked:
         return asked[path]
@@ -157,6 +157,8 @@ def _board(
     columns: list[tuple[Headline, list[Cell]]] = []
     for entry in entries:
         values = [_value(run, entry) for run in runs]
+        if entry.key == "jobs.completed" and len(set(values)) == 1:
+            continue  # as in most comparisons: nothing to see
         if any(values) or (entry.key in (*_FELT, *_DONE) and values != [None] * len(runs)):
             paired = [sure.of.get((index, entry.key)) for index in range(len(runs))]
             columns.append((entry, _cells(entry, values, paired)))

@@ -79,7 +79,8 @@ def occupancy(
     mine = row >= 0
     spells, row = spells[mine], row[mine]
     job = spells["job"].to_numpy()
-    gpus = np.bitwise_count(spells["gpu_mask"].to_numpy()).astype(float)
+    # Of a signed number the bits of its magnitude would be counted: 64 GPUs are -1.
+    gpus = np.bitwise_count(spells["gpu_mask"].to_numpy().astype(np.uint64)).astype(float)
     if "gpu_fraction" in run.jobs:
         gpus *= run.jobs["gpu_fraction"].to_numpy(float)[job]
     begin = np.clip(spells["start_s"].to_numpy(float) / end_s * n_bins, 0, n_bins)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -14,7 +15,8 @@ from twin.report.numbers import NOTHING
 _MOST = 5000  # settings read of one scenario; aliases could make them endless
 
 
-def settings(text: str) -> dict[str, str]:
+@lru_cache(maxsize=64)
+def settings(text: str) -> Mapping[str, str]:
     """Dotted paths of a scenario with their values as text.
 
     Parameters
