@@ -185,6 +185,13 @@ def policy(kind: str, name: str, options: dict[str, Any]) -> None:
         raise fault(message, options, *at_fault[:1]) from None
 
 
+def needs_power(placement: str) -> bool:
+    """Whether a placement goes by power, which has to be computed then."""
+    from twin import registry
+
+    return bool(registry.PLACEMENTS.get(placement).needs_power)
+
+
 def policy_names(kind: str) -> list[str]:
     """Names of the policies of one kind that are known now."""
     from twin import registry

@@ -9,6 +9,7 @@ from pydantic import Field, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
 
 from twin import units
+from twin.scenario import check
 from twin.scenario.failures import Failures
 from twin.scenario.output import Output
 from twin.scenario.policies import Policies
@@ -113,6 +114,17 @@ class Scenario(Section):
         if work.services and self.sharing is not None:
             message = "replicas of services need whole GPUs: leave out sharing or services"
             raise fault(message, None, "workload", "services")
+        return self
+
+    @model_validator(mode="after")
+    def _placement_has_power_to_look_at(self) -> Self:
+        name = self.policies.placement.name
+        if self.power is None and check.needs_power(name):
+            message = (
+                f"{name} goes by the power and cooling that are left, which need the section "
+                "power; add it, or place by best-fit"
+            )
+            raise fault(message, name, "policies", "placement")
         return self
 
     @model_validator(mode="after")

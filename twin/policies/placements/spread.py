@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Literal
 
-from twin.policies.base import PlacementPolicy
-from twin.policies.view import Placement, PoolView
+from twin.policies.gangs import GangPlacement
+from twin.policies.view import PoolView
 from twin.registry import policy
 
 
 @policy("spread")
 @dataclass(frozen=True, kw_only=True)
-class Spread(PlacementPolicy):
+class Spread(GangPlacement):
     """Whole nodes from each ``across`` in turn, the one with most whole nodes free first.
 
     A part of a node goes to the tightest node that suffices, as under best fit. Where a domain
@@ -23,23 +23,13 @@ class Spread(PlacementPolicy):
 
     across: Literal["scale-up", "leaf", "rack", "cdu", "row", "ups", "hall"] = "row"
 
-    def place(self, gpus: int, pool: PoolView) -> Placement | None:
-        size = pool.gpus_per_node
-        if gpus < size:
-            node = pool.tightest(gpus)
-            return None if node < 0 else ((node, gpus),)
-        needed = -(-gpus // size)
-        if pool.wholly_free() < needed:
-            return None
+    def whole_nodes(self, n: int, pool: PoolView) -> Sequence[int]:
         unit_of = pool.units(self.across)
         by_unit: dict[int, list[int]] = {}
         for node in pool.lowest_wholly_free(pool.wholly_free()):
             by_unit.setdefault(unit_of[node], []).append(node)
         units = sorted(by_unit.values(), key=lambda nodes: (-len(nodes), nodes[0]))
-        return [(node, size) for node in islice(_in_turn(units), needed)]
-
-    def largest(self, pool: PoolView) -> int:
-        return max(pool.wholly_free() * pool.gpus_per_node, pool.most_free())
+        return list(islice(_in_turn(units), n))
 
 
 def _in_turn(lists: list[list[int]]) -> Iterator[int]:
