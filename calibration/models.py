@@ -89,6 +89,7 @@ def models() -> dict[str, Any]:
                 gpu: {
                     "law": one["law"],
                     "local_limit": one["local_limit"],
+                    "most_gpus": one["most_gpus"],
                     "error": one["errors"]["placements held out"]["median"],
                 }
                 for gpu, one in sizes["laws"][name].items()

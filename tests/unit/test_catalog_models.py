@@ -120,6 +120,22 @@ def test_a_pair_by_hand() -> None:
     assert one.slow_down(two, "k80") != one.slow_down(two)
 
 
+def test_a_slice_by_hand() -> None:
+    busy = models.model("lm").demands["p100-pcie"].busy
+    assert models.model("lm").slice_rate(0.5) == approx(1 / (1 - busy + 2 * busy))
+    assert models.model("lm").slice_rate(1.0) == approx(1)
+
+
+def test_assumptions_are_told() -> None:
+    of = models.model("imagenet")
+    assert of.assumptions("v100-32-sxm") == ()
+    told = " ".join(of.assumptions("h100-sxm"))
+    assert "imagenet on h100-sxm: its share of the data sheet is not known" in told
+    assert "exchanges are those of a100-40-sxm" in told
+    assert "demands are carried over from p100-pcie" in told
+    assert len(models.model("ppo").assumptions("h100-sxm")) == 1
+
+
 def test_a_faster_gpu_is_less_busy() -> None:
     of = models.model("recommendation")
     at = [of.demand(gpu).busy for gpu in ("p100-pcie", "a100-80-sxm", "h100-sxm")]

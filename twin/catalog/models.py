@@ -38,6 +38,7 @@ class Law:
 
     law: scaling.ScalingLaw
     local_limit: float  # samples that fit into a GPU at once, or the most that was tried
+    most_gpus: int  # that were measured: beyond, the law is carried on
     error: float  # median over placements held out
 
 
@@ -95,10 +96,7 @@ class ModelSpeed:
         CatalogError
             If a type is unknown, or the model was measured on one type alone.
         """
-        if gpu_type == reference:
-            return 1.0
-        ends = gpu_speed_fitted(gpu_type), gpu_speed_fitted(reference)
-        return float(heterogeneity.relative_speed(self._work(), *ends, self.batch))
+        return _relative_speed(self, gpu_type, reference)
 
     def rate(self, gpus: int, nodes: int, gpu_type: str, *, batch: float | None = None) -> float:
         """Speed on a number of GPUs over that on one GPU of the same type.
@@ -144,6 +142,22 @@ class ModelSpeed:
             1 or above. [-]
         """
         return float(1 / shared_rates([self, other], gpu_type)[0])
+
+    def slice_rate(self, share: float, gpu_type: str | None = None) -> float:
+        """Speed in a slice of its own, a share of a GPU, relative to the whole: MIG."""
+        return float(interference.slice_rate(self.demand(gpu_type).busy, share))
+
+    def assumptions(self, gpu_type: str) -> tuple[str, ...]:
+        """What its speeds on a type of GPU take for granted, a sentence each, for the report."""
+        told, about = [], f"{self.name} on {gpu_type}"
+        if self.work is not None and gpu_type not in _achieved():
+            told.append(f"{about}: its share of the data sheet is not known; others' assumed")
+        if self.laws and (near := self.stand_in(gpu_type)) != gpu_type:
+            told.append(f"{about}: not measured on several GPUs; exchanges are those of {near}")
+        if self.demands and gpu_type not in self.demands:
+            at = next(iter(self.demands))
+            told.append(f"{about}: not measured beside others; demands are carried over from {at}")
+        return tuple(told)
 
     def law(self, gpu_type: str) -> Law:
         """Its scaling law on a type of GPU; where none was measured, that of the nearest type.
@@ -254,6 +268,12 @@ def gpu_speed_fitted(gpu_type: str) -> heterogeneity.GpuSpeed:
 
 
 @lru_cache(maxsize=65536)
+def _relative_speed(of: ModelSpeed, gpu_type: str, reference: str) -> float:
+    work, ends = of._work(), (gpu_speed_fitted(gpu_type), gpu_speed_fitted(reference))
+    return float(heterogeneity.relative_speed(work, *ends, of.batch))
+
+
+@lru_cache(maxsize=65536)
 def _rate(of: ModelSpeed, gpus: int, nodes: int, gpu_type: str, batch: float | None) -> float:
     found = of.law(gpu_type)
     law, limit = found.law, found.local_limit
@@ -310,9 +330,7 @@ def _model(name: str, entry: dict[str, Any], bases: dict[str, Basis]) -> ModelSp
     work = entry.pop("work", None)
     error = work.pop("error") if work else 0.0
     laws = {
-        gpu: Law(
-            law=scaling.ScalingLaw(**one["law"]), **{k: one[k] for k in ("local_limit", "error")}
-        )
+        gpu: Law(**{**one, "law": scaling.ScalingLaw(**one["law"])})
         for gpu, one in entry.pop("laws", {}).items()
     }
     demands = {at: Demand(**one) for at, one in entry.pop("demands", {}).items()}
