@@ -20,7 +20,7 @@ import yaml
 from calibration.heterogeneity.measured import REFERENCE, Row, rows
 from calibration.heterogeneity.model import Found, fit
 from calibration.kept import error_table, moved, plain, told, write_tables
-from twin.catalog.models import gpu_speed
+from twin.catalog.achieved import data_sheet
 
 HERE = Path(__file__).parent
 FILE, README = HERE / "heterogeneity.yaml", HERE / "README.md"
@@ -98,8 +98,8 @@ class Ratios:
 
     def by_peak(self, rate: str) -> tuple[Any, Any]:
         """Predicted by one line of the data sheet, and measured."""
-        of = getattr(gpu_speed(REFERENCE), rate)
-        made = np.array([getattr(gpu_speed(r.gpu), rate) / of for r in self.rows])
+        of = getattr(data_sheet(REFERENCE), rate)
+        made = np.array([getattr(data_sheet(r.gpu), rate) / of for r in self.rows])
         return made, self.measured(self.rows)
 
     def by_mean(self) -> tuple[Any, Any]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
 from calibration.heterogeneity.measured import REFERENCE, Row
-from twin.catalog.models import gpu_speed
+from twin.catalog.achieved import data_sheet
 from twin.physics.heterogeneity import GpuSpeed, WorkPerSample, relative_speed, step_s
 
 Array = NDArray[np.float64]
@@ -36,7 +36,7 @@ class Found:
 
     def speed(self, gpu: str) -> GpuSpeed:
         """A type of GPU as this fit sees it."""
-        return gpu_speed(gpu, self.achieved.get(gpu, self.default_achieved))
+        return data_sheet(gpu, self.achieved.get(gpu, self.default_achieved))
 
     def relative(self, model: str, gpu: str, batch: int, reference: str = REFERENCE) -> float:
         """Speed on a type relative to the reference."""
@@ -57,8 +57,8 @@ def fit(rows: Sequence[Row]) -> Found:
     )
     batch = np.array([row.batch for row in rows], float)
     log_step = np.log([row.step_s for row in rows])
-    plain = [gpu_speed(gpu, 1.0) for gpu in gpus]
-    of_reference = gpu_speed(REFERENCE, 1.0)
+    plain = [data_sheet(gpu, 1.0) for gpu in gpus]
+    of_reference = data_sheet(REFERENCE, 1.0)
     # Rates relative to the reference: its roofline is then t_flop + t_bytes seconds a sample.
     flop = np.array([each.flop_per_s for each in plain])[g] / of_reference.flop_per_s
     byte = np.array([each.bytes_per_s for each in plain])[g] / of_reference.bytes_per_s

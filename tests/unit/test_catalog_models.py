@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pytest import approx
 
-from twin.catalog import models, parts
+from twin.catalog import achieved, models, parts
 from twin.errors import CatalogError, InputError
 from twin.physics.interference import shared_rates
 
@@ -51,7 +51,7 @@ def test_newer_types_are_faster(name: str) -> None:
 def test_a_speed_typed_again() -> None:
     """resnet50 at 64 samples on a V100, from the file's numbers by hand."""
     work = yaml.safe_load(models.MODELS.read_text("utf-8"))["parts"]["resnet50"]["work"]
-    shares = yaml.safe_load(models.ACHIEVED.read_text("utf-8"))["parts"]
+    shares = yaml.safe_load(achieved.ACHIEVED.read_text("utf-8"))["parts"]
     p100 = shares["p100-pcie"]["figures"]["roofline"]["share"]
     v100_s = work["host_s"] + 64 * (work["flop"] / 15.7e12 + work["bytes"] / 900e9)
     p100_s = work["host_s"] + 64 * (work["flop"] / 9.3e12 + work["bytes"] / 732e9) / p100

@@ -17,7 +17,7 @@ import pytest
 import yaml
 from pytest import approx
 
-from twin.catalog import models
+from twin.catalog import achieved, models
 from twin.physics.scaling import ScalingLaw, step_s
 
 ROOT = Path(__file__).parents[2]
@@ -75,8 +75,8 @@ def test_a_scaling_fit_finds_the_law_that_steps_were_made_from(cal: SimpleNamesp
 
 def test_a_roofline_fit_finds_the_steps_it_was_made_from(cal: SimpleNamespace) -> None:
     """To 1 % in the median; the priors, which draw models and types together, move some by 5 %."""
-    row, gpu_speed = cal.heterogeneity_measured.Row, models.gpu_speed
-    achieved = {"k80": 0.5, "p100-pcie": 0.9, "v100-32-sxm": 1.0, "t4": 0.7}
+    row, data_sheet = cal.heterogeneity_measured.Row, achieved.data_sheet
+    reached = {"k80": 0.5, "p100-pcie": 0.9, "v100-32-sxm": 1.0, "t4": 0.7}
     truth = {
         name: models.heterogeneity.WorkPerSample(host_s=host, flop=flop, bytes=byte)
         for name, host, flop, byte in (
@@ -85,8 +85,8 @@ def test_a_roofline_fit_finds_the_steps_it_was_made_from(cal: SimpleNamespace) -
     }  # fmt: skip
     rows = [
         row(name, gpu, batch,
-            float(models.heterogeneity.step_s(work, gpu_speed(gpu, achieved[gpu]), batch)))
-        for name, work in truth.items() for gpu in achieved for batch in (8, 16, 32, 64, 128)
+            float(models.heterogeneity.step_s(work, data_sheet(gpu, reached[gpu]), batch)))
+        for name, work in truth.items() for gpu in reached for batch in (8, 16, 32, 64, 128)
     ]  # fmt: skip
     found = cal.heterogeneity_model.fit(rows)
     error = np.abs([found.step_s(r) / r.step_s - 1 for r in rows])

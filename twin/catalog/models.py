@@ -1,8 +1,7 @@
 """How fast a model trains: on which type of GPU, on how many, and beside which other model.
 
-Numbers stand in ``models.yaml``, all of them fitted by the calibrations named there; what each
-type of GPU reaches of its data sheet stands in ``achieved.yaml``. The laws are those of
-`twin.physics.heterogeneity`, `scaling` and `interference`.
+Numbers stand in ``models.yaml``, all of them fitted by the calibrations named there. The laws are
+those of `twin.physics.heterogeneity`, `scaling` and `interference`.
 """
 
 from __future__ import annotations
@@ -15,21 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from twin.catalog import parts
-from twin.catalog.figures import Basis, Part, ratio, read_document, read_parts
+from twin.catalog import achieved, parts
+from twin.catalog.figures import Basis, read_document
 from twin.errors import CatalogError, DomainError, did_you_mean
 from twin.physics import heterogeneity, interference, scaling
 
 MODELS = Path(__file__).with_name("models.yaml")
-ACHIEVED = Path(__file__).with_name("achieved.yaml")
-_DEFAULT = "default"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Achieved(Part):
-    """Share of its data sheet that a type of GPU reaches, relative to that of the V100."""
-
-    share: float | None = ratio("share")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +140,7 @@ class ModelSpeed:
     def assumptions(self, gpu_type: str) -> tuple[str, ...]:
         """What its speeds on a type of GPU take for granted, a sentence each, for the report."""
         told, about = [], f"{self.name} on {gpu_type}"
-        if self.work is not None and gpu_type not in _achieved():
+        if self.work is not None and gpu_type not in achieved.shares():
             told.append(f"{about}: its share of the data sheet is not known; others' assumed")
         if self.laws and (near := self.stand_in(gpu_type)) != gpu_type:
             told.append(f"{about}: not measured on several GPUs; exchanges are those of {near}")
@@ -169,7 +159,7 @@ class ModelSpeed:
         measured = self.laws[near]
         if near == gpu_type:
             return measured
-        asked, known = gpu_speed_fitted(gpu_type), gpu_speed_fitted(near)
+        asked, known = achieved.gpu_speed(gpu_type), achieved.gpu_speed(near)
         longer = float(heterogeneity.gpu_s(self._work(), asked, 1.0))
         longer /= float(heterogeneity.gpu_s(self._work(), known, 1.0))
         law = replace(measured.law, sample_s=measured.law.sample_s * longer)
@@ -203,7 +193,7 @@ class ModelSpeed:
         found = self.demands[at]
         if gpu_type is None or self.work is None or at not in parts.names("gpus"):
             return found
-        ends = (gpu_speed_fitted(each) for each in (gpu_type, at))
+        ends = (achieved.gpu_speed(each) for each in (gpu_type, at))
         longer = np.divide(*(heterogeneity.gpu_s(self.work, end, 1.0) for end in ends))
         at_gpu = found.busy * float(longer)
         return replace(found, busy=at_gpu / (1 - found.busy + at_gpu))
@@ -242,34 +232,9 @@ def _shared(busy: tuple[float, ...], turn: tuple[float, ...]) -> list[float]:
     return [float(each) for each in interference.shared_rates(np.array(busy), np.array(turn))]
 
 
-def gpu_speed(gpu_type: str, achieved: float = 1.0) -> heterogeneity.GpuSpeed:
-    """Peaks of a type of GPU for training in single precision, as frameworks run it.
-
-    That is TF32 where the GPU has it, and half precision where the catalog knows no other.
-    """
-    gpu = parts.gpu(gpu_type)
-    peaks = [rate for rate in (gpu.fp32_flop_per_s, gpu.tf32_flop_per_s) if rate]
-    peak = max(peaks, default=gpu.bf16_flop_per_s or gpu.fp16_flop_per_s)
-    if peak is None or gpu.memory_bytes_per_s is None:
-        raise CatalogError(
-            f"GPU {gpu_type!r}: its peak rate or bandwidth is not in the catalog; give it them in "
-            "gpus.yaml or choose another GPU"
-        )
-    return heterogeneity.GpuSpeed(
-        flop_per_s=peak, bytes_per_s=gpu.memory_bytes_per_s, achieved=achieved
-    )
-
-
-@cache
-def gpu_speed_fitted(gpu_type: str) -> heterogeneity.GpuSpeed:
-    """As `gpu_speed`, with the share of it that was measured, or that of the other types."""
-    known = _achieved()
-    return gpu_speed(gpu_type, known.get(gpu_type, known[_DEFAULT]))
-
-
 @lru_cache(maxsize=65536)
 def _relative_speed(of: ModelSpeed, gpu_type: str, reference: str) -> float:
-    work, ends = of._work(), (gpu_speed_fitted(gpu_type), gpu_speed_fitted(reference))
+    work, ends = of._work(), (achieved.gpu_speed(gpu_type), achieved.gpu_speed(reference))
     return float(heterogeneity.relative_speed(work, *ends, of.batch))
 
 
@@ -289,12 +254,6 @@ def _rate(of: ModelSpeed, gpus: int, nodes: int, gpu_type: str, batch: float | N
 
 def _those(section: str) -> str:
     return ", ".join(name for name, each in sorted(_models().items()) if getattr(each, section))
-
-
-@cache
-def _achieved() -> dict[str, float]:
-    read = read_parts(ACHIEVED, Achieved)
-    return {name: part.share for name, (part, _) in read.items() if part.share is not None}
 
 
 @cache
