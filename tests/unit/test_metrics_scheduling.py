@@ -19,16 +19,39 @@ def trace(seed, n=60):
     return "\n".join(rows) + "\n"
 
 
-@pytest.mark.parametrize("scheduler", ["fifo", "easy-backfill"])
 @pytest.mark.parametrize("horizon", ["drained", "500 s"])
+@pytest.mark.parametrize("scheduler", ["fifo", "easy-backfill", "srtf", "time-slice"])
 def test_reasons_add_up_to_what_the_ledger_has_stranded(small, scheduler, horizon):
     path = small(trace(1), scheduler=scheduler, nodes=3, gpus=8, horizon=horizon)
     summary = run(path, report=False).summary
     reasons = summary["scheduling"]["stranded_gpu_s"]
     assert set(reasons) == {"not_asked_for", "too_few", "fragmented", "blocked"}
-    assert min(reasons["fragmented"], reasons["blocked"], reasons["not_asked_for"]) > 0
+    assert min(reasons["fragmented"], reasons["blocked"]) > 0
     stranded = summary["ledgers"]["gpu_time"]["shares"]["stranded"]
     assert sum(reasons.values()) == pytest.approx(stranded)
+
+
+@pytest.mark.parametrize("scheduler", ["greedy", "smallest-first"])
+def test_who_passes_over_nobody_that_fits_blocks_nothing(small, scheduler):
+    path = small(trace(1), scheduler=scheduler, nodes=3, gpus=8)
+    reasons = run(path, report=False).summary["scheduling"]["stranded_gpu_s"]
+    assert reasons["blocked"] == 0
+    assert min(reasons["too_few"], reasons["fragmented"]) > 0
+
+
+@pytest.mark.parametrize("scheduler", ["srtf", "time-slice"])
+def test_time_without_gpus_is_what_running_and_the_first_wait_leave(small, scheduler):
+    results = run(small(trace(1), scheduler=scheduler, nodes=3, gpus=8), report=False)
+    jobs, section = results.jobs, results.summary["scheduling"]
+    spells = results.allocations.drop_duplicates(["job", "start_s"])
+    held_s = (spells["end_s"] - spells["start_s"]).groupby(spells["job"]).sum()
+    again_s = jobs["jct_s"] - jobs["wait_s"] - held_s.reindex(jobs.index)
+    hit = jobs["preemptions"] > 0
+    assert section["jobs_preempted"] == hit.sum() > 3
+    assert section["waited_again_s"] == pytest.approx(again_s[hit].mean())
+    assert section["preemptions"] == len(spells) - len(jobs) == jobs["preemptions"].sum()
+    # All that went on somewhere else was taken away first.
+    assert 0 < section["migrations"] <= section["preemptions"]
 
 
 def test_under_backfill_less_is_blocked(small):
