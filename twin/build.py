@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from twin.errors import InputError, PolicyError, did_you_mean
-from twin.registry import PLACEMENTS, make_policy
+from twin.registry import PLACEMENTS, SCHEDULERS, make_policy
 from twin.site.layout import Hosts, Pool, Site, lay_out
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from twin.scenario.schema import Scenario
     from twin.scenario.sharing import Sharing
     from twin.workload.jobs import Workload
+    from twin.workload.speeds import Speeds
 
 DEFAULT_NODES_PER_RACK = 4
 DEFAULT_EPOCH = datetime(2025, 1, 1)  # second 0 where nobody says; a Wednesday
@@ -45,6 +46,7 @@ class Built:
     assumptions: tuple[str, ...]
     reliability: Reliability | None = None  # None: nothing fails, starts or saves
     powering: Powering | None = None  # None: power is not computed
+    speeds: Speeds | None = None  # None: jobs run at their nominal speed on all GPUs
     lending: Lending | None = None  # None: no job shares a GPU
 
     @property
@@ -76,6 +78,7 @@ def build(scenario: Scenario) -> Built:
     workload = build_workload(scenario, site)
     policies = scenario.policies
     powering = build_powering(scenario, site, workload)
+    speeds = build_speeds(scenario, site, workload)
     told = powering.model.assumed if powering is not None else ()
     return Built(
         site=site,
@@ -83,10 +86,11 @@ def build(scenario: Scenario) -> Built:
         scheduler=make_policy("schedulers", policies.scheduler.name, policies.scheduler.options),
         placement=make_policy("placements", policies.placement.name, policies.placement.options),
         estimate_s=build_estimates(scenario, workload),
-        assumptions=(*assumptions(scenario, workload, powering), *told),
+        assumptions=(*assumptions(scenario, workload, powering, speeds), *told),
         reliability=build_reliability(scenario, site, powering),
         powering=powering,
         lending=build_lending(scenario, site),
+        speeds=speeds,
     )
 
 
@@ -113,6 +117,20 @@ def build_lending(scenario: Scenario, site: Site) -> Lending | None:
             f"policies.placement: {name} cannot place shares of GPUs, which sharing asks for; "
             f"use {', '.join(able[:-1])} or {able[-1]}"
         )
+    if SCHEDULERS.get(scenario.policies.scheduler.name).preempts:
+        raise PolicyError(
+            f"policies.scheduler: {scenario.policies.scheduler.name} preempts or resizes jobs, "
+            "which is not modelled on shared GPUs; use fifo, easy-backfill, greedy or sjf"
+        )
+    if scenario.power is not None:
+        raise InputError("power: is not modelled on shared GPUs; leave it or sharing out")
+    if scenario.recovery.standby:
+        raise InputError("recovery.standby: is not modelled on shared GPUs; leave it out")
+    if scenario.policies.recovery.name != "requeue":
+        raise PolicyError(
+            f"policies.recovery: {scenario.policies.recovery.name} looks for whole nodes, and GPUs "
+            "are shared here; use requeue"
+        )
     for limit, values in (
         ("cpus", site.hosts.cpus if site.hosts is not None else None),
         ("memory", site.hosts.memory_bytes if site.hosts is not None else None),
@@ -123,7 +141,7 @@ def build_lending(scenario: Scenario, site: Site) -> Lending | None:
                 "use a site.node_list that does, or leave the limit out"
             )
     slices = asked_sharing.slices if asked_sharing.mode == "mig" else 0
-    return Lending(slices, asked_sharing.limits)
+    return Lending(slices, asked_sharing.limits, scenario.seed)
 
 
 def build_site(scenario: Scenario) -> Site:
@@ -319,6 +337,28 @@ def build_estimates(scenario: Scenario, workload: Workload) -> NDArray[np.float6
     return estimate_s
 
 
+def build_speeds(scenario: Scenario, site: Site, workload: Workload) -> Speeds | None:
+    """How fast jobs run on which GPUs; None if all are alike.
+
+    Raises
+    ------
+    InputError
+        If nobody says how fast a model is on a type of GPU that its jobs may get.
+    """
+    asked_speeds = scenario.workload.speeds
+    if asked_speeds is None:
+        return None
+    from twin.workload.speeds import Speeds
+
+    speeds = Speeds(asked_speeds.reference, asked_speeds.table, asked_speeds.serial)
+    here = {pool.gpu_type for pool in site.pools}
+    of_job = workload.jobs.groupby(["model", "gpu_types"], observed=True).size().index
+    for model, wanted in of_job:
+        speeds.check([str(model)], sorted(here & set(wanted.split("|")) if wanted else here))
+    speeds.check_names([str(model) for model, _ in of_job])
+    return speeds
+
+
 def build_powering(scenario: Scenario, site: Site, workload: Workload | None) -> Powering | None:
     """What draws power, what it may draw, and who decides; None if the scenario has no power.
 
@@ -417,6 +457,14 @@ CAPPED = (
     "A job runs at its nominal speed but for caps of power: no network, no slow peers, no "
     "neighbours. Its GPUs run at one operating point."
 )
+AS_FAST = (
+    "A job runs as fast as its GPUs are for its model, wherever they stand: no network, no slow "
+    "peers, no neighbours."
+)
+SUSPENDED = (
+    "A preempted job loses nothing and saving takes no time, because recovery says nothing of "
+    "checkpoints."
+)
 NO_TIME_TO_START = "Starting a job or a replica takes no time."
 SERVED = (
     "A replica of a service serves while it holds its GPUs and works; requests are not simulated."
@@ -436,7 +484,10 @@ NO_HOST_LIMIT = "CPU cores and host memory never run out."
 
 
 def assumptions(
-    scenario: Scenario, workload: Workload, powering: Powering | None = None
+    scenario: Scenario,
+    workload: Workload,
+    powering: Powering | None = None,
+    speeds: Speeds | None = None,
 ) -> list[str]:
     """What was taken for granted on the way from the user's input to the answer."""
     jobs: pd.DataFrame = workload.jobs
@@ -449,6 +500,7 @@ def assumptions(
         found.append(
             "The number of nodes that a job asked for is not heeded: jobs take as few as will do."
         )
+    preempts = SCHEDULERS.get(scenario.policies.scheduler.name).preempts
     fails = scenario.failures is not None
     if fails and scenario.recovery.checkpoint is None:
         found.append("No job saves its work: an interruption costs all of it.")
@@ -456,9 +508,17 @@ def assumptions(
         found += FAILS
     else:
         found.append(ONLY_POWER_FAILS if powering and powering.model.may_interrupt else NEVER_FAILS)
-        found.append(NOMINAL if powering is None else CAPPED)
+        if speeds is not None:
+            found.append(AS_FAST)
+        else:
+            found.append(NOMINAL if powering is None else CAPPED)
         if not scenario.recovery.startup_s:
-            found.append(NO_STARTUP if not scenario.workload.services else NO_TIME_TO_START)
+            gives_way = preempts or scenario.workload.services
+            found.append(NO_TIME_TO_START if gives_way else NO_STARTUP)
+    if preempts and scenario.recovery.checkpoint is None:
+        found.append(SUSPENDED)
+    if speeds is not None:
+        found += speeds.assumptions(sorted(map(str, set(jobs["model"]))))
     if powering is None:
         found.append(NO_POWER)
     limits = scenario.sharing.limits if scenario.sharing is not None else ()

@@ -11,7 +11,7 @@ from twin.registry import make_policy
 from twin.site.layout import Hosts, Pool, lay_out
 from twin.site.shares import WHOLE, Ask, SharedFleet, Typical, sliced
 
-SHARING = ("best-fit", "dot-product", "gpu-clustering", "gpu-packing", "fgd")
+SHARING = ("best-fit", "dot-product", "gpu-clustering", "gpu-packing", "fgd", "random")
 POOLS = [Pool("a", "n", "A", 4, 3), Pool("b", "n", "B", 2, 4)]
 
 

@@ -74,7 +74,7 @@ class Job:
         self.estimate_s = self.duration_s = estimate_s
         self.shape = self.asked = shape
         self.preemptions = 0
-        self.gpus = shape.gpus - shape.standby_gpus
+        self.gpus = shape.gang_gpus
         self.start_s = nan
         self._columns = columns
 
@@ -84,7 +84,7 @@ class Job:
     def take_shape(self, shape: Shape) -> None:
         """From now on it has another size, or another choice of pools."""
         self.shape = shape
-        self.gpus = shape.gpus - shape.standby_gpus
+        self.gpus = shape.gang_gpus
 
     def gpus_on(self, node: int) -> int:
         """GPUs that it holds on one node."""

@@ -11,6 +11,7 @@ from twin.kernel.draws import Draw
 from twin.kernel.job import Job
 from twin.kernel.progress import Progress
 from twin.site.fleet import Fleet
+from twin.site.shares import HeldParts
 
 # The shares of GPU-time that a job can hold, in the order in which they are kept.
 SHARES = (
@@ -51,6 +52,8 @@ class Life:
         What each GPU draws that was asked for, and one at rest. [W]
     work_w, save_w : float
         Of the former, while it computes and while it saves; 0 if it does not save. [W]
+    share : float
+        Part that it gets of each GPU that it holds; counts of GPUs are of such parts.
     whole_gpus : int
         GPUs that its gang takes, those not asked for included and standbys not.
     held_gpus : int
@@ -146,6 +149,7 @@ class Life:
         "save_w",
         "saves_all",
         "scale",
+        "share",
         "shrunk",
         "since_s",
         "slow_incident",
@@ -177,6 +181,7 @@ class Life:
         self.allocations: dict[int, int] = {}  # node -> row of the table of allocations
         self.pool = -1
         self.node_gpus = 0
+        self.share: float = 1
         self.whole_gpus = 0
         self.held_gpus = self.busy_gpus = self.surplus_gpus = self.standby_gpus = 0
         self.standby: set[int] = set()
@@ -232,7 +237,9 @@ class Life:
         job = self.job
         self.pool = fleet.node_pool[next(iter(job.held))]
         self.node_gpus = fleet.site.pools[self.pool].gpus_per_node
-        self.whole_gpus = sum(map(int.bit_count, job.held.values()))
+        self.share = job.held.share if isinstance(job.held, HeldParts) else 1
+        gpus = sum(map(int.bit_count, job.held.values()))
+        self.whole_gpus = self.share * gpus  # type: ignore[assignment] # parts of GPUs
         standby_gpus = job.shape.standby_gpus
         if standby_gpus:
             self.standby = set(list(job.held)[-(standby_gpus // self.node_gpus) :])

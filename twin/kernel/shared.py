@@ -18,7 +18,8 @@ from twin.kernel.recorder import Record, Recorder
 from twin.policies.base import PlacementPolicy
 from twin.policies.view import Placement, Shape
 from twin.site.layout import Site
-from twin.site.shares import WHOLE, Ask, Parts, SharedFleet, Typical, sliced
+from twin.site.shares import WHOLE, Ask, HeldParts, Parts, SharedFleet, Typical, sliced
+from twin.streams import stream
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -34,10 +35,13 @@ class Lending:
         Equal slices that a GPU is cut into; 0 where a job gets as much as it asks for.
     limits : tuple of str
         ``cpus``, ``memory``: what of a host runs out too.
+    seed : int
+        Of the run, for placements that draw.
     """
 
     slices: int = 0
     limits: tuple[str, ...] = ()
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ def shared_fleet(
     """The fleet to share, and all that policies may expect of the workload."""
     counts = np.bincount(shape_of, minlength=len(shapes)).tolist()
     typical = Typical(tuple(asks(shapes, shape_of, wants)), tuple(counts))
-    return SharedFleet(site, lending.limits, typical)
+    return SharedFleet(site, lending.limits, typical, stream(lending.seed, "placement"))
 
 
 def asks(shapes: list[Shape], shape_of: NDArray[np.int32], wants: Wants) -> list[Ask]:
@@ -94,6 +98,22 @@ def asks(shapes: list[Shape], shape_of: NDArray[np.int32], wants: Wants) -> list
         )
         for shape, row in zip(shapes, first, strict=True)
     ]
+
+
+def could_hold(site: Site, wants: Wants, row: int, gpus: int, pool: int) -> bool:
+    """Whether enough nodes of a pool have the CPUs and the memory for a job, when all is free."""
+    if site.hosts is None:
+        return True
+    nodes = max(-(-gpus // site.pools[pool].gpus_per_node), 1)
+    here = site.pool_nodes(pool)
+    enough = np.ones(len(here), bool)
+    cpu_milli, memory_bytes = int(wants.cpu_milli[row]), int(wants.memory_bytes[row])
+    if cpu_milli:
+        cpus = site.hosts.cpus[here.start : here.stop]
+        enough &= np.round(cpus * 1000) >= -(-cpu_milli // nodes)
+    if memory_bytes:
+        enough &= site.hosts.memory_bytes[here.start : here.stop] >= -(-memory_bytes // nodes)
+    return int(enough.sum()) >= nodes
 
 
 class SharedCluster(Cluster):
@@ -184,6 +204,25 @@ class SharedCluster(Cluster):
         """As in `Cluster`: a part of a GPU may be free where no whole one is."""
         return max(super().largest_fit(), 1)
 
+    def start(self, job: Job, placement: Placement) -> None:
+        """As in `Cluster`."""
+        super().start(job, placement)
+        ask = self.asks[job.shape.index]
+        held_milli = ask.milli * sum(gpus for _, gpus in placement)
+        job.surplus_gpus = held_milli / WHOLE - job.gpus  # type: ignore[assignment] # parts
+
+    def drop(self, job: Job, node: int) -> None:
+        """As in `Cluster`."""
+        assert isinstance(job.held, HeldParts)
+        part = HeldParts(job.held.ask)
+        part[node] = job.held.pop(node)
+        self.fleet.give_back(part)
+        self.residents[node].remove(job)
+        self._ready.stale.add(node)
+        if self.left is not None:
+            self.left.append(node)
+        self.changed()
+
     def end(self, job: Job, now_s: float) -> None:
         """As in `Cluster`."""
         self._freed += 1
@@ -231,7 +270,7 @@ class SharedNominal(Nominal):
     def __init__(self, clock: Clock, cluster: Cluster, recorder: Recorder) -> None:
         super().__init__(clock, cluster, recorder)
         assert isinstance(cluster, SharedCluster)
-        self._shares = cluster
+        self._shares: SharedCluster = cluster
         self._busy_milli = self._surplus_milli = 0
 
     def start(self, job: Job, now_s: float) -> None:
@@ -244,10 +283,11 @@ class SharedNominal(Nominal):
         self._count(event._value, -1)
 
     def _count(self, job: Job, sign: int) -> None:
-        index, held = job.shape.index, job.gpus + job.surplus_gpus
-        busy = sign * job.gpus * self._shares.wanted_milli[index]
-        self._busy_milli += busy
-        self._surplus_milli += sign * held * self._shares.asks[index].milli - busy
+        index = job.shape.index
+        held_gpus = sum(mask.bit_count() for mask in job.held.values())
+        busy_milli = job.shape.gpus * self._shares.wanted_milli[index]
+        self._busy_milli += sign * busy_milli
+        self._surplus_milli += sign * (held_gpus * self._shares.asks[index].milli - busy_milli)
         self.busy_gpus = self._busy_milli / WHOLE  # type: ignore[assignment] # parts of GPUs
         self.surplus_gpus = self._surplus_milli / WHOLE  # type: ignore[assignment]
 

@@ -26,6 +26,7 @@ from twin.kernel.nominal import Nominal
 from twin.kernel.paced import Paced
 from twin.kernel.power import Power, Powering
 from twin.kernel.queue import Queue
+from twin.kernel.rates import Rates
 from twin.kernel.recorder import Record, Recorder
 from twin.kernel.services import Services, has_services, working_s
 from twin.kernel.shared import (
@@ -33,6 +34,7 @@ from twin.kernel.shared import (
     SharedCluster,
     SharedNominal,
     Wants,
+    could_hold,
     in_parts,
     shared_fleet,
     wants,
@@ -42,6 +44,7 @@ from twin.policies.decisions import Preempt, Start, Wake
 from twin.policies.view import JobView, Placement, Shape
 from twin.site.fleet import Fleet
 from twin.site.layout import Site
+from twin.workload.speeds import Speeds
 from twin.site.shares import WHOLE
 
 Advance = Callable[[int, int], None]
@@ -70,6 +73,8 @@ class Simulation:
         Wall-clock time that the scheduler may take for one decision. [s]
     lending : Lending, optional
         How jobs share GPUs; one that asks for a part gets a whole one if not given.
+    speeds : Speeds, optional
+        How fast jobs run on which GPUs; all are alike if not given.
     """
 
     def __init__(
@@ -83,13 +88,14 @@ class Simulation:
         powering: Powering | None = None,
         decision_limit_s: float = DECISION_LIMIT_S,
         lending: Lending | None = None,
+        speeds: Speeds | None = None,
     ) -> None:
         self.clock = Clock()
         self.jobs = jobs
         self._scheduler = scheduler
         self._deciding = Deciding(scheduler, decision_limit_s)
         serves = has_services(jobs)
-        if (scheduler.preempts or serves) and reliability is None:
+        if (scheduler.preempts or serves or speeds is not None) and reliability is None:
             reliability = nothing_fails()
         restarts = reliability.restarts if reliability else None
         self._wants = wants(jobs, lending) if lending is not None else None
@@ -109,6 +115,8 @@ class Simulation:
             )
         else:
             self.cluster = Cluster(Fleet(site), placement, shapes, self._columns, self._shape_of)
+        if speeds is not None:
+            self.cluster.rates = Rates(speeds, site)
         self.queue = Queue(shapes, self._shape_of, self._columns)
         self.recorder = Recorder(len(jobs))
         self._pools = self.cluster.fleet.index
@@ -220,6 +228,11 @@ class Simulation:
             with_services=services is not None,
         )
         return record if self._wants is None else in_parts(record, self.jobs, self._wants)
+
+    @property
+    def decisions(self) -> dict[str, float]:
+        """How many decisions the scheduler has made, and how long they took. [s]"""
+        return self._deciding.summary()
 
     def _never_ends(self) -> bool:
         """Whether what waits now could have started: nothing is broken, dark or without power."""
@@ -447,6 +460,7 @@ def shapes_of(
             if name in ("", pool.name)
             and -(-gpus // pool.gpus_per_node) <= pool.nodes
             and (not wanted_types or pool.gpu_type in wanted_types.split("|"))
+            and (wanted is None or could_hold(site, wanted, row, gpus, p))
         ]
         standby = 0
         if restarts is not None and restarts.standby_nodes and possible:
@@ -457,8 +471,12 @@ def shapes_of(
             gpus += standby
             possible = [p for p in possible if -(-gpus // site.pools[p].gpus_per_node)
                         <= site.pools[p].nodes - site.pools[p].spares]  # fmt: skip
+        if wanted_types:  # written in the order in which a job prefers them
+            order = wanted_types.split("|")
+            possible.sort(key=lambda p: order.index(site.pools[p].gpu_type))
         told = tuple(names[label_of[row]] for names, label_of in labels)
-        shapes.append(Shape(index, gpus, tuple(possible), standby, told))
+        part = wanted.wanted_milli[row] / WHOLE if wanted is not None else 1
+        shapes.append(Shape(index, gpus, tuple(possible), standby, told, part))
     return shapes, shape_of.astype(np.int32)
 
 

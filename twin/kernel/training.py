@@ -372,7 +372,7 @@ class Training:
         job, lost_gpus = life.job, 0
         left: list[object] = []
         for node in nodes:
-            lost_gpus += job.held[node].bit_count()
+            lost_gpus += life.share * job.held[node].bit_count()  # type: ignore[assignment] # parts
             if node not in life.standby:
                 life.lost_nodes.append(node)
             self._recorder.release(life.allocations.pop(node), now_s)

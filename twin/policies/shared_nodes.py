@@ -51,6 +51,10 @@ class SharedNodes(Protocol):
     def typical(self) -> Typical:
         """The jobs of the whole workload."""
 
+    @property
+    def rng(self) -> np.random.Generator:
+        """A random stream of this run, for placements that draw."""
+
     def fits(self, ask: Ask) -> NDArray[np.bool_]:
         """(n_node,) which nodes could take it now."""
 
@@ -75,6 +79,18 @@ def best(score: NDArray[np.float64], places: Ints, ask: Ask, nodes: SharedNodes)
         return None
     place = int(places[score.argmax()])
     return place, tightest(ask, nodes.free_milli[place])
+
+
+def drawn(ask: Ask, nodes: SharedNodes) -> Share | None:
+    """Any node that could take it, and any GPU there with enough free; whole GPUs lowest first."""
+    places = candidates(ask, nodes)
+    if not len(places):
+        return None
+    place = int(nodes.rng.choice(places))
+    free = nodes.free_milli[place]
+    if ask.gpus == 1 and ask.milli < WHOLE:
+        return place, (int(nodes.rng.choice(np.flatnonzero(free >= ask.milli))),)
+    return place, tightest(ask, free)
 
 
 def in_steps(score: NDArray[np.float64], steps: int) -> NDArray[np.float64]:

@@ -27,6 +27,13 @@ class Shape:
     pools: tuple[int, ...]  # pools that could ever hold it, in the order they are tried
     standby_gpus: int = 0  # on warm nodes beside the gang
     labels: tuple[str, ...] = ()  # columns that the placement distinguishes by
+    part: float = 1  # of each GPU that it wants, where GPUs are shared
+
+    @property
+    def gang_gpus(self) -> int:
+        """GPUs that it wants to work on; not a whole number where it wants parts of them."""
+        gpus = self.gpus - self.standby_gpus
+        return gpus if self.part == 1 else gpus * self.part  # type: ignore[return-value]
 
 
 class JobView(Protocol):

@@ -118,6 +118,11 @@ class HeldParts(dict[int, int]):
         super().__init__()
         self.ask = ask
 
+    @property
+    def share(self) -> float:
+        """Part that it has of each GPU; 1 of whole ones."""
+        return 1 if self.ask.milli == WHOLE else self.ask.milli / WHOLE
+
 
 class SharedFleet(Fleet):
     """A fleet in which jobs may hold parts of a GPU, and ask for CPUs and memory of their node.
@@ -136,6 +141,8 @@ class SharedFleet(Fleet):
         ``cpus``, ``memory``: what of a host runs out. The site must say how much each node has.
     typical : Typical, optional
         What policies may expect of the workload.
+    rng : Generator, optional
+        For policies that draw.
 
     Attributes
     ----------
@@ -153,9 +160,14 @@ class SharedFleet(Fleet):
     """
 
     def __init__(
-        self, site: Site, limits: Sequence[str] = (), typical: Typical | None = None
+        self,
+        site: Site,
+        limits: Sequence[str] = (),
+        typical: Typical | None = None,
+        rng: np.random.Generator | None = None,
     ) -> None:
         super().__init__(site)
+        self.rng = rng or np.random.default_rng(0)
         self.typical = typical or Typical((), ())
         hosts = site.hosts
         n, self.most_gpus = site.n_nodes, int(site.node_gpus.max())
