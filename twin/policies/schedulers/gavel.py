@@ -138,7 +138,8 @@ def time_shares(speed: Array, gpus: Array, room: Array, scale: Array, max_min: b
         entry += [-value.ravel() / top, np.ones(len(can))]
         most.append(np.zeros(n_job))
         aim[-1] = -1e3  # worth far more than all the rest together
-    limits = [(0.0, 1.0)] * n + [(0.0, np.inf)]
+    # No throughput is beyond `top`: where nobody can run, nothing else bounds the least.
+    limits = [(0.0, 1.0)] * (n + 1)
     rows = n_job * (1 + max_min) + n_pool
     triplets = np.concatenate(entry), (np.concatenate(row), np.concatenate(column))
     within: Any = coo_array(triplets, (rows, n + 1)).tocsr()
