@@ -247,14 +247,14 @@ class Cluster:
         """A place that is not refused: domains in which there is no power are tried no more."""
         hidden: list[tuple[int, int]] = []
         found: Placement | None = place
-        while found and (closed := self._closed_to(found)):
+        while found and (closed := self.closed_to(found)):
             hidden += self.fleet.hide(pool, closed)
             left = self.fleet.index[pool].free_gpus
             found = self._place_in(pool, shape) if left >= shape.gpus else None
         self.fleet.unhide(pool, hidden)
         return found
 
-    def _closed_to(self, place: Placement) -> Sequence[int]:
+    def closed_to(self, place: Placement) -> Sequence[int]:
         """Nodes of a placement that cannot be used: kept for another, or refused."""
         if self.kept:
             masks, kept = self.fleet.free_mask, self.kept

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from twin.kernel.cluster import Cluster
 
 Free = NDArray[np.int16]
+_MANY = 32767
 
 
 class Places:
@@ -48,12 +49,14 @@ class Places:
         pool = self._fleet.node_pool[place[0][0]]
         return job.estimate_s / self._cluster.rate(job, pool, job.gpus)
 
+    def is_there(self, place: Placement) -> bool:
+        """Whether these GPUs are free now, with or without power for them."""
+        free = self._fleet.free_mask
+        return all(free[node].bit_count() >= gpus for node, gpus in place)
+
     def is_free(self, place: Placement) -> bool:
         """Whether these GPUs can be had now."""
-        free, refuses = self._fleet.free_mask, self._cluster.refuses
-        if any(free[node].bit_count() < gpus for node, gpus in place):
-            return False
-        return refuses is None or not refuses(place)
+        return self.is_there(place) and not self._cluster.closed_to(place)
 
     def find(self, job: Job, freed: Sequence[int] = ()) -> tuple[float, Placement]:
         """The earliest start of a job and its place then; of several pools that of the first.
@@ -82,7 +85,7 @@ class Places:
 
     def find_now(self, job: Job) -> Placement | None:
         """Where a job can start now and run to its end; None if nowhere."""
-        now_s, refuses = self._cluster.now_s, self._cluster.refuses
+        now_s = self._cluster.now_s
         for pool in job.shape.pools:
             if self._fleet.index[pool].free_gpus < job.shape.gpus:
                 continue
@@ -91,14 +94,14 @@ class Places:
             self._heed_late(free, nodes)
             while int((free >= gpus).sum()) >= needed:
                 place = self._ask(job.shape, pool, free)
-                closed = refuses(place) if refuses is not None and place else ()
-                if place and not closed:
-                    return place
-                if not place or not any(nodes.start <= node < nodes.stop for node in closed):
+                if not place:
                     break
+                closed = [v - nodes.start for v in self._cluster.closed_to(place)]
+                if not closed:
+                    return place
                 for node in closed:
-                    if nodes.start <= node < nodes.stop:
-                        free[node - nodes.start] = 0
+                    if 0 <= node < len(free):
+                        free[node] = 0
         return None
 
     def until_s(self, shape: Shape) -> float:
@@ -163,7 +166,7 @@ class Places:
 def _best_fit(gpus: int, free: Free, size: int, first: int) -> Placement:
     """As `twin.policies.placements.best_fit.BestFit` places, of an array."""
     if gpus <= size:
-        node = int(np.where(free >= gpus, free, np.iinfo(np.int16).max).argmin())
+        node = int(np.where(free >= gpus, free, _MANY).argmin())
         return ((first + node, gpus),) if free[node] >= gpus else ()
     whole = np.flatnonzero(free == size)[: -(-gpus // size)]
     if len(whole) < -(-gpus // size):

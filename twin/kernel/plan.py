@@ -17,7 +17,11 @@ from twin.policies.view import Placement, Shape
 if TYPE_CHECKING:
     from twin.kernel.cluster import Cluster, ReadyTimes
 
-_DOWN, _ABSENT = -1, -2  # what holds GPUs beside jobs, whose rows are 0 and above
+_DOWN, _ABSENT, _KEPT = -1, -2, -3  # what holds GPUs beside jobs, whose rows are 0 and above
+
+# The plan knows nothing of power: where a cap keeps due jobs waiting, it would be made anew at
+# every instant.
+_AGAIN_S = 600.0
 
 Hold = tuple[float, int]  # until when, and how many GPUs of a node
 
@@ -70,6 +74,7 @@ class Plan:
         self._promises: dict[int, Promise] = {}
         self._ordered: list[Promise] = []
         self._overrun = False  # more is promised than there will be
+        self._made_s = -inf  # when all was last made anew
         self._count = 0  # of times that something came free earlier than was expected
         self._freed_at = [0] * len(self._size)  # that count, by node
         self._freed: tuple[int, dict[int, list[int]]] = (0, {})
@@ -97,7 +102,7 @@ class Plan:
         now_s = self._cluster.now_s
         due = [each for each in self._ordered if each.start_s <= now_s and each.place]
         if self._overrun or any(map(self._is_broken, due)):
-            self._overrun = False
+            self._overrun, self._made_s = False, now_s
             ordered = list(self._ordered)
             for promise in ordered:
                 self._give_up(promise)
@@ -152,14 +157,22 @@ class Plan:
 
     def _is_broken(self, promise: Promise) -> bool:
         """Whether what is due now is not there, or was not there when it was due."""
-        return promise.start_s < self._cluster.now_s or not self._places.is_free(promise.place)
+        now_s = self._cluster.now_s
+        if self._cluster.refuses is not None and self._places.is_there(promise.place):
+            return now_s >= self._made_s + _AGAIN_S and not self._places.is_free(promise.place)
+        return promise.start_s < now_s or not self._places.is_free(promise.place)
 
     def _is_kept(self, promise: Promise) -> bool:
         """Whether a job starts now; from then on it holds its place as running jobs do."""
-        if not promise.place or promise.start_s != self._cluster.now_s:
+        now_s, place = self._cluster.now_s, promise.place
+        if not place or promise.start_s > now_s or not self._places.is_free(place):
             return False
-        if not self._places.is_free(promise.place):
-            return False
+        if promise.start_s < now_s:  # there was no power for it
+            self._give_up(promise)
+            self._set(promise, now_s, place)
+            end_s = promise.end_s
+            if any(self._free.change(node, 0, now_s, end_s) < 0 for node, _ in place):
+                self._overrun = True
         del self._promises[promise.job.row]
         self._ordered.remove(promise)
         self._starts(promise.job, promise.place, promise.end_s)
@@ -301,6 +314,8 @@ class Plan:
         if gone := (down & ~fleet.leaving.get(node, 0)).bit_count():
             there += gone
             holds[_DOWN] = (fleet.expected_up_s(node), gone)
+        if kept := self._cluster.kept.get(node):  # for replicas of services
+            holds[_KEPT] = (max(until_s for _, until_s in self._ready.promised[node]), kept)
         if there < self._size[node]:  # a spare, or dark: there in time if it is waking
             holds[_ABSENT] = (fleet.expected_up_s(node), self._size[node] - there)
         return holds
