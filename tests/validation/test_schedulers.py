@@ -33,7 +33,7 @@ def best_of_all(jobs, cost):
             return least(now + 1, left)
         found = []
         for at in waiting:
-            after = left[:at] + (left[at] - 1,) + left[at + 1 :]
+            after = (*left[:at], left[at] - 1, *left[at + 1 :])
             ended = cost(at, now + 1) if not after[at] else 0
             found.append(ended + least(now + 1, after))
         return min(found)
@@ -105,7 +105,7 @@ def test_gavel_finds_the_best_least_throughput(n_job, n_pool, seed):
     speed = rng.uniform(0.2, 4.0, (n_job, n_pool)) * (rng.random((n_job, n_pool)) < 0.85)
     gpus = rng.integers(1, 9, n_job).astype(float)
     room = rng.integers(8, 17, n_pool).astype(float)
-    scale = rng.uniform(0.1, 10.0, n_job)
+    scale = 10 ** rng.uniform(-5.0, 1.0, n_job)  # as work left differs
     share = time_shares(speed, gpus, room, scale, True)
     assert (share >= 0).all() and (share.sum(1) <= 1 + 1e-6).all()
     assert (gpus @ share <= room + 1e-6).all()

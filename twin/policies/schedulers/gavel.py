@@ -126,25 +126,33 @@ def time_shares(speed: Array, gpus: Array, room: Array, scale: Array, max_min: b
     n = n_job * n_pool
     x = np.arange(n)  # variables: job by job, a pool each; one more for the least
     job, pool = np.divmod(x, n_pool)
-    top = max(float(value.max(initial=0.0)), 1e-300)
-    aim = np.append(-value.ravel() / (top * n_job), 0.0)
     # Rows: a job's time is 1 at most; a pool's GPUs are enough; the least is no more than each.
     row, column = [job, n_job + pool], [x, x]
     entry, most = [np.ones(n), gpus[job]], [np.ones(n_job), room]
+    can = np.flatnonzero(value.max(1) > 0)  # who cannot run must not hold the others at 0
+    max_min = max_min and len(can) > 0
+    # What the worst off would have alone on its fastest pool: the least is measured in that.
+    unit = float(value.max(1)[can].min()) if max_min else max(float(value.max(initial=0.0)), 1e-300)
     if max_min:
-        can = np.flatnonzero(speed.max(1) > 0)  # who cannot run must not hold the others at 0
         row += [n_job + n_pool + job, n_job + n_pool + can]
         column += [x, np.full(len(can), n)]
-        entry += [-value.ravel() / top, np.ones(len(can))]
+        entry += [-value.ravel() / unit, np.ones(len(can))]
         most.append(np.zeros(n_job))
-        aim[-1] = -1e3  # worth far more than all the rest together
-    # No throughput is beyond `top`: where nobody can run, nothing else bounds the least.
-    limits = [(0.0, 1.0)] * (n + 1)
     rows = n_job * (1 + max_min) + n_pool
     triplets = np.concatenate(entry), (np.concatenate(row), np.concatenate(column))
     within: Any = coo_array(triplets, (rows, n + 1)).tocsr()
-    solved = linprog(aim, A_ub=within, b_ub=np.concatenate(most), bounds=limits, method="highs")
-    if solved.x is None:
-        raise ArithmeticError(f"HiGHS found no shares: {solved.message}")
-    shares: Array = np.clip(solved.x[:n].reshape(n_job, n_pool), 0.0, 1.0)
+
+    def best(aim: Array, least: float) -> Array:
+        limits = [(0.0, 1.0)] * n + [(least, 1.0)]
+        solved = linprog(
+            -aim, A_ub=within, b_ub=np.concatenate(most), bounds=limits, method="highs"
+        )
+        if solved.x is None:
+            raise ArithmeticError(f"HiGHS found no shares: {solved.message}")
+        return np.asarray(solved.x)
+
+    # First the least alone, then the sum with that as given: no weights that one could outdo.
+    least = best(np.append(np.zeros(n), 1.0), 0.0)[n] * (1 - 1e-6) if max_min else 0.0
+    found = best(np.append(value.ravel() / (unit * n_job), 0.0), least)
+    shares: Array = np.clip(found[:n].reshape(n_job, n_pool), 0.0, 1.0)
     return np.where(speed > 0, shares, 0.0)
