@@ -162,7 +162,9 @@ def _run_into(scenario: Scenario, target: Path, report: bool, advance: Advance |
             built.estimate_s,
             built.reliability,
             built.powering,
+            decision_limit_s=scenario.policies.decision_limit_s,
             lending=built.lending,
+            speeds=built.speeds,
         )
         record = simulation.run(scenario.horizon_s, advance)
         powered = built.powering.model if built.powering is not None else None
@@ -189,6 +191,7 @@ def _run_into(scenario: Scenario, target: Path, report: bool, advance: Advance |
             "events": record.events,
             "wall_s": wall_s,
             "peak_rss_bytes": peak_rss_bytes(),
+            **simulation.decisions,
         }
         text = dump(scenario)
         source = provenance(

@@ -44,8 +44,8 @@ from twin.policies.decisions import Preempt, Start, Wake
 from twin.policies.view import JobView, Placement, Shape
 from twin.site.fleet import Fleet
 from twin.site.layout import Site
-from twin.workload.speeds import Speeds
 from twin.site.shares import WHOLE
+from twin.workload.speeds import Speeds
 
 Advance = Callable[[int, int], None]
 _ADVANCE_EVERY = 2000  # arrivals

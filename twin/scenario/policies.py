@@ -11,6 +11,7 @@ from pydantic.json_schema import JsonSchemaValue
 
 from twin.scenario import check
 from twin.scenario.forms import Kind, OneKey
+from twin.scenario.quantities import PositiveSeconds
 from twin.scenario.section import Section, below, fault, found
 
 
@@ -111,4 +112,8 @@ class Policies(Section):
         default=PolicyRef("all-jobs"),
         description="when jobs may queue, and whether they start only on power that is there",
         json_schema_extra={"default": "all-jobs"},
+    )
+    decision_limit_s: PositiveSeconds = Field(
+        default=60.0,
+        description="wall-clock time after which a scheduler that has not decided is stopped",
     )

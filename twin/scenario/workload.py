@@ -28,6 +28,7 @@ from twin.scenario.quantities import (
 )
 from twin.scenario.section import Section, fault
 from twin.scenario.services import Service
+from twin.scenario.speeds import Speeds
 
 TraceFormat = Annotated[str, KnownName("trace format", check.trace_formats, also=("auto",))]
 JobColumn = Annotated[str, KnownName("column", check.job_columns)]
@@ -290,6 +291,10 @@ class Workload(Section):
     )
     transforms: tuple[Transform, ...] = Field(
         default=(), description="changes of the jobs, in the order written"
+    )
+    speeds: Speeds | None = Field(
+        default=None,
+        description="how fast jobs run on which GPUs; without it all GPUs are alike",
     )
     estimates: Estimates = Field(
         default="exact", description="what schedulers are told of run times"
