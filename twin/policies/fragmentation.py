@@ -12,6 +12,9 @@ from twin.site.shares import WHOLE, Ask, Typical
 
 Ints = NDArray[np.int64]
 
+NEVER = np.iinfo(np.int64).min
+_MOST_REMEMBERED = 20_000_000  # GPUs times asks
+
 
 class Fragmentation:
     """Usable and unusable free GPUs of nodes, over the distribution of expected jobs.
@@ -61,6 +64,7 @@ class Fragmentation:
             kept.append((count, ask))
             counted += count
         self.jobs = counted
+        self._memory: dict[Ask, _Gains] = {}
         self._levels = np.unique([ask.cpu_milli for _, ask in kept])
         shape = (pools, len(self._levels) + 1)
         self._single = np.zeros((*shape, WHOLE + 1), np.int64)
@@ -105,8 +109,61 @@ class Fragmentation:
         found = parts.sum(1)[:, None] - parts + left * single[rows, left] + several
         return np.where(free_milli >= milli, found, -1)
 
+    def gained(self, ask: Ask, nodes: SharedNodes) -> Ints:
+        """What `usable` gains, most often less than nothing, where nodes take a job.
 
-@lru_cache(maxsize=16)
+        Returns
+        -------
+        (n_node, n_gpu) array
+            By GPU for a job that shares one; one column for others, which take the tightest. What
+            cannot be has the least of all numbers.
+
+        Notes
+        -----
+        Nodes that have not changed since a like job was asked about keep their numbers.
+        """
+        free, cpu_milli = nodes.free_milli, nodes.free_cpu_milli
+        known = self._memory.get(ask)
+        if known is None:
+            if (len(self._memory) + 1) * free.size > _MOST_REMEMBERED and self._memory:
+                del self._memory[next(iter(self._memory))]
+            columns = free.shape[1] if ask.kind == 0 and ask.gpus == 1 else 1
+            known = self._memory[ask] = _Gains(len(free), free.shape[1], columns)
+        changed = np.flatnonzero((known.free != free).any(1) | (known.cpu_milli != cpu_milli))
+        if len(changed):
+            some, cpus = free[changed], cpu_milli[changed]
+            known.free[changed], known.cpu_milli[changed] = some, cpus
+            known.gains[changed] = self._gains(ask, nodes.pool[changed], cpus, some)
+        return known.gains
+
+    def _gains(self, ask: Ask, pool: Ints, cpu_milli: Ints, free_milli: Ints) -> Ints:
+        before = self.usable(pool, cpu_milli, free_milli)[:, None]
+        left = cpu_milli - ask.cpu_milli
+        if ask.kind == 0 and ask.gpus == 1:
+            after = self.usable_after(pool, left, free_milli, ask.milli)
+            return np.where(after >= 0, after - before, NEVER)
+        enough = free_milli >= max(ask.milli, 1)
+        # The tightest GPUs that will do, as `tightest` has it, of all nodes at once.
+        order = np.argsort(np.where(enough, free_milli, WHOLE + 1), axis=1, kind="stable")
+        taken = np.zeros_like(free_milli)
+        np.put_along_axis(taken, order[:, : ask.gpus], ask.milli, axis=1)
+        can = enough.sum(1) >= ask.gpus
+        after = self.usable(pool, left, np.maximum(free_milli - taken, 0))
+        return np.where(can[:, None], after[:, None] - before, NEVER)
+
+
+class _Gains:
+    """Of one ask: what nodes looked like when they were last looked at, and what came of it."""
+
+    __slots__ = ("cpu_milli", "free", "gains")
+
+    def __init__(self, n_nodes: int, n_gpus: int, columns: int) -> None:
+        self.free = np.full((n_nodes, n_gpus), -1, np.int16)
+        self.cpu_milli = np.full(n_nodes, -1, np.int64)
+        self.gains = np.zeros((n_nodes, columns), np.int64)
+
+
+@lru_cache(maxsize=2)
 def _table(typical: Typical, popularity: float, pools: int, most_gpus: int) -> Fragmentation:
     return Fragmentation(typical, popularity, pools, most_gpus)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from twin.errors import DomainError
 from twin.policies.fragmentation import fragmentation
 from twin.policies.placements.best_fit import BestFit
-from twin.policies.shared_nodes import Share, SharedNodes, best, candidates, in_steps
+from twin.policies.shared_nodes import Ints, Share, SharedNodes, best, candidates, in_steps
 from twin.registry import policy
 from twin.site.shares import WHOLE, Ask
 
@@ -39,26 +40,14 @@ class Fgd(BestFit):
         if not len(places):
             return None
         measure = fragmentation(nodes, self.popularity)
-        pool, free = nodes.pool[places], nodes.free_milli[places]
-        cpus, left = nodes.free_cpu_milli[places], nodes.free_cpu_milli[places] - ask.cpu_milli
-        before = measure.usable(pool, cpus, free)
-        if ask.gpus == 1 and ask.milli < WHOLE:
-            after = measure.usable_after(pool, left, free, ask.milli)
-            gained = np.where(after >= 0, after - before[:, None], np.iinfo(np.int64).min)
-            score = self._score(gained, ask, measure.jobs)
-            at = int(score.argmax())
-            return int(places[at // free.shape[1]]), (at % free.shape[1],)
-        taken = np.zeros_like(free)
-        enough = free >= max(ask.milli, 1)
-        # The tightest GPUs that will do, as `tightest` has it, of all nodes at once.
-        order = np.argsort(np.where(enough, free, WHOLE + 1), axis=1, kind="stable")
-        np.put_along_axis(taken, order[:, : ask.gpus], ask.milli, axis=1)
-        gained = measure.usable(pool, left, free - taken) - before
-        return best(self._score(gained, ask, measure.jobs), places, ask, nodes)
+        gained = measure.gained(ask, nodes)[places]
+        score = self._score(gained, ask, measure.jobs)
+        if gained.shape[1] == 1:
+            return best(score[:, 0], places, ask, nodes)
+        at = int(score.argmax())
+        return int(places[at // gained.shape[1]]), (at % gained.shape[1],)
 
-    def _score(
-        self, gained: np.ndarray[tuple[int, ...], np.dtype[np.int64]], ask: Ask, jobs: int
-    ) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    def _score(self, gained: Ints, ask: Ask, jobs: int) -> NDArray[np.float64]:
         """Decrease of fragmentation in GPUs, through a sigmoid: from 0 to 1, more is better."""
         if not self.steps:
             return gained.astype(float)
