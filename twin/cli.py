@@ -416,7 +416,8 @@ def catalog(
       twin catalog failures llama3-h100
       twin catalog cooling
       twin catalog curves h100-sxm
-      twin catalog power polca
+      twin catalog schedulers
+      twin catalog schedulers tiresias
       twin catalog models resnet50
     """
     from twin.listing import listing

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from inspect import getdoc
+from textwrap import wrap
+from typing import Any
 
 import numpy as np
 
 from twin.catalog import climates, facilities, failures, grids, models, parts, power
 from twin.catalog.figures import Basis, Figure, Part
 from twin.errors import CatalogError, did_you_mean
+from twin.options import docstring, options_of, sources_of
 from twin.registry import POLICY_KINDS, READERS, Registry
 
 
@@ -21,6 +24,8 @@ class Kind:
     names: Callable[[], list[str]]
     title: Callable[[str], str]
     whole: Callable[[str], str]
+    # Of a policy: each option with what may be given and its default.
+    options: Callable[[str], Sequence[str]] = lambda name: ()
 
 
 def listing(kind: str | None = None, name: str | None = None) -> str:
@@ -38,8 +43,20 @@ def listing(kind: str | None = None, name: str | None = None) -> str:
         raise CatalogError(f"unknown kind {kind!r}; {did_you_mean(kind, KINDS)}")
     known = KINDS[kind]
     if name is None:
-        return _table([(each, known.title(each)) for each in known.names()])
+        rows = [(each, known.title(each)) for each in known.names()]
+        return "\n".join(_with_options(known, rows))
     return known.whole(name)
+
+
+def _with_options(known: Kind, rows: list[tuple[str, str]]) -> Iterator[str]:
+    """A line for each name, and lines for the options of those that have any."""
+    indent = " " * (max((len(name) for name, _ in rows), default=0) + 2)
+    for (name, _), line in zip(rows, _table(rows).split("\n"), strict=True):
+        yield line
+        # Hard blanks within an option, so that none is broken in two.
+        options = "; ".join(each.replace(" ", "\xa0") for each in known.options(name))
+        lines = wrap(options, 100 - len(indent), break_on_hyphens=False, break_long_words=False)
+        yield from (indent + each.replace("\xa0", " ") for each in lines)
 
 
 # -- parts with figures
@@ -198,7 +215,32 @@ def _section(of: models.ModelSpeed, section: str) -> str:
 # -- policies and readers
 
 
-def _of_registry(registry: Registry[object]) -> Kind:
+def _of_policies(registry: Registry[type[Any]]) -> Kind:
+    def title(name: str) -> str:
+        return docstring(registry.get(name)).split("\n")[0].replace("``", "`")
+
+    def whole(name: str) -> str:
+        cls = registry.get(name)
+        rows = [
+            (option.name, option.kind.replace("`", ""), option.default or "needed", option.meaning)
+            for option in options_of(cls)
+        ]
+        table = _table([("option", "value", "default", "meaning"), *rows]) if rows else ""
+        cited = ", ".join(f"[{key}]" for key in sources_of(cls))
+        sources = f"Sources: {cited} of docs/reference/sources.md" if cited else ""
+        return _paragraphs(name, docstring(cls), table or "No options.", sources)
+
+    def options(name: str) -> list[str]:
+        return [
+            f"{each.name}: {each.kind.replace('`', '')}"
+            + (f" = {each.default}" * bool(each.default))
+            for each in options_of(registry.get(name))
+        ]
+
+    return Kind(registry.names, title, whole, options)
+
+
+def _of_readers(registry: Registry[Callable[..., Any]]) -> Kind:
     def title(name: str) -> str:
         return (getdoc(registry.get(name)) or "").split("\n")[0]
 
@@ -222,8 +264,8 @@ KINDS: dict[str, Kind] = {
     "climates": Kind(climates.climate_names, lambda name: climates.climate(name).title, _climate),
     "grids": _of_entries(grids.names, grids.figures),
     "models": Kind(models.names, lambda name: models.model(name).title, _model),
-    **{kind: _of_registry(registry) for kind, registry in POLICY_KINDS.items()},  # type: ignore[arg-type]
-    "traces": _of_registry(READERS),  # type: ignore[arg-type]
+    **{kind: _of_policies(registry) for kind, registry in POLICY_KINDS.items()},
+    "traces": _of_readers(READERS),
 }  # in the order of the listing
 
 

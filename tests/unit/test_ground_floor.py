@@ -23,6 +23,7 @@ FLOORS = [
     "streams",
     "distributions",
     "registry",
+    "options",
     "tables",
     "physics",
     "catalog",

@@ -21,7 +21,8 @@ class LabelledPlacement(PlacementPolicy):
     without the label, and all where no other counts, are placed as by best fit.
     """
 
-    by: Literal["group", "user", "model"] = "group"
+    by: Literal["group", "user", "model"] = "group"  # the label: a column of the jobs
+    # the units that count as near
     level: Literal["node", "scale-up", "leaf", "rack", "cdu", "row", "ups", "hall"] = "node"
 
     @property

@@ -42,6 +42,8 @@ class PriorityScheduler(Scheduler):
     anew every ``rerank_s``.
     """
 
+    # What passes the first job that does not fit: `none`, nothing; `easy`, what leaves it its
+    # reservation; `any`, whatever fits.
     backfill: Backfill = "none"
     depth: int = 1000  # jobs looked at behind the first that does not fit
 

@@ -36,7 +36,7 @@ class RoundScheduler(Scheduler):
 
     preempts: ClassVar[bool] = True
 
-    round_s: float = 360.0
+    round_s: float = 360.0  # how often GPUs are divided anew
     depth: int = 500  # waiting jobs considered, oldest first
 
     def __post_init__(self) -> None:

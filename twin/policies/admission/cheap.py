@@ -32,10 +32,10 @@ class Cheap(AdmissionPolicy):
     All that was held starts at once when the hour comes, as far as it fits.
     """
 
-    by: Literal["price", "carbon", "wet-bulb"] = "price"
-    kinds: tuple[JobKind, ...] = ("batch", "training")
-    below: float = 0.25
-    patience_s: float = 86400.0
+    by: Literal["price", "carbon", "wet-bulb"] = "price"  # what makes an hour good
+    kinds: tuple[JobKind, ...] = ("batch", "training")  # jobs that wait for one
+    below: float = 0.25  # share of the coming time that counts as good
+    patience_s: float = 86400.0  # how long they wait at most
 
     def __post_init__(self) -> None:
         if not 0 <= self.below <= 1:

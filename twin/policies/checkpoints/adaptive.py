@@ -20,7 +20,7 @@ class Adaptive(CheckpointPolicy):
     gamma prior on the rate, which starts at the nominal one and follows what is observed.
     """
 
-    prior: float = 2.0
+    prior: float = 2.0  # interruptions that the nominal rate counts as
 
     def __post_init__(self) -> None:
         if not self.prior > 0:

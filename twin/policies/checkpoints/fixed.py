@@ -15,7 +15,7 @@ from twin.registry import policy
 class Fixed(CheckpointPolicy):
     """After ``every`` of work, whatever fails how often."""
 
-    every_s: float
+    every_s: float  # work between two checkpoints
 
     def __post_init__(self) -> None:
         if not self.every_s > 0:

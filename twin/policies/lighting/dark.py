@@ -34,10 +34,11 @@ class Dark(LightingPolicy):
     be dark goes off when its jobs end, and until then the sharing of power has to keep the caps.
     """
 
-    at: float = 1.0
+    at: float = 1.0  # share of rated power that lit GPUs may draw
+    # which stay dark
     order: Literal["oldest", "hottest", "rack-power", "whole", "rotate"] = "whole"
-    unit: Literal["node", "rack", "row"] = "node"
-    every_s: float = 7 * 86400.0
+    unit: Literal["node", "rack", "row"] = "node"  # what is dark as a whole
+    every_s: float = 7 * 86400.0  # how often it chooses anew
 
     def __post_init__(self) -> None:
         if not 0 < self.at <= 1:

@@ -32,9 +32,9 @@ class Sleep(LightingPolicy):
 
     heeds_load: ClassVar[bool] = True
 
-    after_s: float = 600.0
-    reserve: int = 0
-    review_s: float = 60.0
+    after_s: float = 600.0  # free time after which a node goes dark
+    reserve: int = 0  # free nodes of each pool that stay lit
+    review_s: float = 60.0  # how often it looks
 
     def __post_init__(self) -> None:
         if self.after_s < 0:

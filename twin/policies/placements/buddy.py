@@ -36,6 +36,7 @@ class Buddy(GangPlacement):
     merged at once. HiveD binds cells to tenants and to numbers as well; this does neither.
     """
 
+    # units that make cells, from the smallest to the largest
     levels: tuple[Literal["scale-up", "leaf", "rack", "cdu", "row", "ups", "hall"], ...] = (
         "rack",
         "row",

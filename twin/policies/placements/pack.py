@@ -26,8 +26,9 @@ class Pack(GangPlacement):
     counts nodes, not units.
     """
 
+    # the units of which a job is to span few
     within: Literal["scale-up", "leaf", "rack", "cdu", "row", "ups", "hall"] = "leaf"
-    strict: bool = False
+    strict: bool = False  # whether it waits for a unit that holds it whole
 
     def node(self, gpus: int, pool: PoolView) -> int:
         free = pool.fewest(gpus)

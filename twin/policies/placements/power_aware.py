@@ -24,7 +24,7 @@ class PowerAware(RankedPlacement):
 
     needs_power: ClassVar[bool] = True
 
-    across: Literal["rack", "row", "ups", "hall"] = "row"
+    across: Literal["rack", "row", "ups", "hall"] = "row"  # the units whose headroom is compared
 
     @property
     def level(self) -> str:

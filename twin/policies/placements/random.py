@@ -24,7 +24,7 @@ class RandomFit(GangPlacement):
     with enough free, by a random stream of the run [weng2023].
     """
 
-    seed: int = 0
+    seed: int = 0  # of the dice
 
     def node(self, gpus: int, pool: PoolView) -> int:
         suited = pool.having(gpus)

@@ -21,6 +21,7 @@ class Spread(GangPlacement):
     fails, every job loses a little; under best fit a few jobs lose all they have there.
     """
 
+    # the units over which a job is spread
     across: Literal["scale-up", "leaf", "rack", "cdu", "row", "ups", "hall"] = "row"
 
     def whole_nodes(self, n: int, pool: PoolView) -> Sequence[int]:

@@ -50,8 +50,9 @@ class TopologyAware(GangPlacement):
     [amaral2017] for placing by distance between GPUs; the search is this program's own.
     """
 
+    # hops between nodes that differ in a level
     hops: Mapping[Crossed, float] = field(default_factory=_fat_tree)
-    tries: int = 3
+    tries: int = 3  # spots from which a place is grown
 
     def __post_init__(self) -> None:
         if not self.hops:

@@ -37,11 +37,11 @@ class Polca(PowerPolicy):
 
     alarm: ClassVar[float] = 0.80
 
-    first: float = 0.80
-    second: float = 0.89
-    low: tuple[float, float] = (0.83, 0.67)
-    high: float = 0.87
-    high_from: int = 1
+    first: float = 0.80  # share of a cap from which on low priority is capped
+    second: float = 0.89  # share from which on high priority is, too
+    low: tuple[float, float] = (0.83, 0.67)  # power left to low priority, first and second
+    high: float = 0.87  # power left to high priority
+    high_from: int = 1  # least priority that counts as high
 
     def __post_init__(self) -> None:
         super().__post_init__()

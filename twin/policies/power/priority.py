@@ -27,7 +27,7 @@ class Priority(PowerPolicy):
     of one class and priority have the same factor, as under ``proportional``.
     """
 
-    order: tuple[str, ...] = _ORDER
+    order: tuple[str, ...] = _ORDER  # kinds of jobs, the first to be capped first
 
     def __post_init__(self) -> None:
         super().__post_init__()

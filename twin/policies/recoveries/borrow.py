@@ -20,9 +20,9 @@ class Borrow(RecoveryPolicy):
     has saved. A borrowed node goes back to its pool when the job that borrowed it gives it back.
     """
 
-    pool: str
-    take_s: float = 0.0
-    take_back_s: float = 0.0
+    pool: str  # whose nodes are borrowed
+    take_s: float = 0.0  # to choose and prepare a node
+    take_back_s: float = 0.0  # to clear a borrowed node
 
     def recover(self, hit: HitView) -> Action:
         if hit.can_take(("spare", "free")):

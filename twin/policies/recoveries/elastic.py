@@ -20,9 +20,9 @@ class Elastic(RecoveryPolicy):
     whole gang the job holds what it has and waits.
     """
 
-    replica_nodes: int = 1
-    least: float = 0.5
-    take_s: float = 0.0
+    replica_nodes: int = 1  # nodes of one replica
+    least: float = 0.5  # share of the gang below which the job waits
+    take_s: float = 0.0  # to prepare a node
 
     def recover(self, hit: HitView) -> Action:
         sources: tuple[Source, ...] = ("spare", "free")

@@ -20,8 +20,8 @@ class InPlace(RecoveryPolicy):
     once it is back, needs nothing.
     """
 
-    patience_s: float = 900.0
-    take_s: float = 0.0
+    patience_s: float = 900.0  # how long the gang is held for its own node
+    take_s: float = 0.0  # to prepare another node
 
     def recover(self, hit: HitView) -> Action:
         soon_s = hit.since_s + self.patience_s

@@ -21,9 +21,10 @@ class Replace(RecoveryPolicy):
     ``patience`` without getting one gives everything back and waits in the queue.
     """
 
+    # where nodes are taken from, in order
     sources: tuple[Literal["spare", "free"], ...] = ("spare", "free")
-    take_s: float = 0.0
-    patience_s: float = inf
+    take_s: float = 0.0  # to choose and prepare a node
+    patience_s: float = inf  # how long the rest of the gang is held
 
     def recover(self, hit: HitView) -> Action:
         sources: tuple[Source, ...] = self.sources

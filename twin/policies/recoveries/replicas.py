@@ -20,8 +20,8 @@ class Replicas(RecoveryPolicy):
     a whole replica left begins again from what is saved.
     """
 
-    replica_nodes: int = 1
-    stall_s: float = 10.0
+    replica_nodes: int = 1  # nodes of one replica
+    stall_s: float = 10.0  # until the others go on
 
     def recover(self, hit: HitView) -> Action:
         left = hit.gang_nodes - hit.missing_nodes

@@ -20,7 +20,7 @@ class RequeueJob(RecoveryPolicy):
     submitted later; otherwise behind all that wait.
     """
 
-    keeps_place: bool = True
+    keeps_place: bool = True  # whether it waits where its submit time puts it
 
     def recover(self, hit: HitView) -> Action:
         return Restart() if hit.missing_gpus == 0 else Requeue(self.keeps_place)

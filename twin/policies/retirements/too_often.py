@@ -18,8 +18,8 @@ class TooOften(RetirementPolicy):
     The lemon detection of [kokolis2025] goes by the same kind of count.
     """
 
-    faults: int = 3
-    within_s: float = 30 * 86400.0
+    faults: int = 3  # so many within the time retire a node
+    within_s: float = 30 * 86400.0  # the time in which faults are counted
 
     def __post_init__(self) -> None:
         if self.faults < 1:

@@ -22,8 +22,8 @@ class ConservativeBackfill(Scheduler):
     the second.
     """
 
-    # What a decision costs grows with it. For years Slurm looked at 100 by default (from memory).
-    depth: int = 100
+    # For years Slurm looked at 100 by default (from memory).
+    depth: int = 100  # waiting jobs that hold a reservation; what a decision costs grows with it
     window_s: float = inf  # nothing is reserved further ahead
 
     def __post_init__(self) -> None:

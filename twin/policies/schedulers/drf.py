@@ -22,12 +22,18 @@ class DominantResource(Scheduler):
 
     A dominant share is the largest of the shares of GPUs, of CPU cores and of host memory that the
     user's running jobs hold; the latter two count where ``cpus`` and ``memory_gib`` say what the
-    site has. A user whose oldest job does not fit is passed over until something changes.
+    site has.
+
+    Notes
+    -----
+    Where the job that is next does not fit, algorithm 1 stops; here its user is passed over until
+    something changes, so that large jobs may starve. Cores and memory decide who is next, not what
+    fits. Users have equal weights.
     """
 
     share_by: str = "user"  # user or group
-    cpus: float = 0.0
-    memory_gib: float = 0.0
+    cpus: float = 0.0  # CPU cores of the site; 0: they are not heeded
+    memory_gib: float = 0.0  # host memory of the site; 0: it is not heeded
 
     def __post_init__(self) -> None:
         if self.share_by not in ("user", "group"):

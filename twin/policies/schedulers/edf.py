@@ -20,7 +20,9 @@ from twin.registry import policy
 class EarliestDeadline(PriorityScheduler):
     """Earliest deadline first; jobs without one come last, oldest first [liu1973].
 
-    On one machine where preemption is free it meets all deadlines if any order does.
+    On one machine where preemption is free it meets all deadlines if any order does: [liu1973]
+    for tasks that recur, [dertouzos1974] for any. A job that cannot meet its deadline any more
+    keeps its place all the same.
     """
 
     preempts: ClassVar[bool] = True

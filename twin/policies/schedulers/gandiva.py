@@ -27,7 +27,7 @@ class TimeSlice(PriorityScheduler):
 
     preempts: ClassVar[bool] = True
 
-    quantum_s: float = 60.0
+    quantum_s: float = 60.0  # how long a gang runs before it may be made to give way
     backfill: Backfill = "any"
 
     def __post_init__(self) -> None:

@@ -31,8 +31,15 @@ class Gavel(RoundScheduler):
     - ``fifo``: the same, weighted so that older jobs come first.
 
     What an objective leaves free goes where it gives most throughput.
+
+    Notes
+    -----
+    Throughputs are known here, Gavel measures and estimates them. Of Gavel, jobs that share a GPU,
+    its other objectives and repeated max-min for those who are not worst off are no part of this.
+    Where nothing says how fast jobs run on which GPUs, all pools are alike to it.
     """
 
+    # what the shares of time are best for
     objective: Literal["max-min", "makespan", "throughput", "fifo"] = "max-min"
 
     def allocate(self, jobs: Sequence[JobView], cluster: ClusterView) -> list[Grant]:

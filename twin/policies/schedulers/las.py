@@ -25,11 +25,20 @@ class Tiresias(PriorityScheduler):
     queue, and so on; within a queue the oldest goes first and nobody is preempted. A job that has
     waited ``promote`` times as long as it has run in all is put back into the first queue, 0 for
     never. Durations need not be known.
+
+    Notes
+    -----
+    Different from Tiresias: what a job has held is not forgotten when it is put back, so that once
+    it runs it is in its own queue again; of a queue the oldest by submission goes first, there the
+    one that began first (from memory); and its placement by profiled models is no part of this.
+    The thresholds are this program's.
     """
 
     preempts: ClassVar[bool] = True
 
-    thresholds_gpu_h: tuple[float, ...] = (1.0, 10.0)  # [GPU h]
+    # GPU hours held from which on a job is in the next queue
+    thresholds_gpu_h: tuple[float, ...] = (1.0, 10.0)
+    # times of what it ran that a job waits before it goes to the first queue; 0: never
     promote: float = 0.0
     backfill: Backfill = "any"
 

@@ -32,23 +32,30 @@ class Multifactor(PriorityScheduler):
     A job may preempt one whose quality of service is worth less. Keys of waiting jobs are taken
     anew every ``calculate_every``. Behind the first job that does not fit EASY backfill looks at
     ``depth`` jobs.
+
+    Notes
+    -----
+    Fair share is Slurm's classic formula, on one level of accounts; since 19.05 its default is Fair
+    Tree. Of Slurm's nine factors nice, association, site and those of trackable resources are left
+    out, and partitions have no tiers. The weights are this program's.
     """
 
     preempts: ClassVar[bool] = True
 
-    age_weight: float = 1000.0
-    size_weight: float = 0.0
-    fair_share_weight: float = 1000.0
-    qos_weight: float = 10000.0
-    partition_weight: float = 0.0
-    max_age_s: float = 7 * 86400.0
-    half_life_s: float = 7 * 86400.0
-    calculate_every_s: float = 300.0
-    favour_small: bool = False
+    age_weight: float = 1000.0  # of the time since submission
+    size_weight: float = 0.0  # of the GPUs asked for
+    fair_share_weight: float = 1000.0  # of how far the label is below its share
+    qos_weight: float = 10000.0  # of the quality of service
+    partition_weight: float = 0.0  # of the pool asked for
+    max_age_s: float = 7 * 86400.0  # from which on age counts in full
+    half_life_s: float = 7 * 86400.0  # in which past use loses half its weight
+    calculate_every_s: float = 300.0  # how often keys are taken anew
+    favour_small: bool = False  # whether fewer GPUs count for more
     share_by: str = "user"  # the column whose labels have shares: user or group
-    shares: dict[str, float] = field(default_factory=dict)
-    qos: dict[str, float] = field(default_factory=dict)
-    partitions: dict[str, float] = field(default_factory=dict)  # by pool that a job asks for
+    shares: dict[str, float] = field(default_factory=dict)  # by label; equal if not given
+    qos: dict[str, float] = field(default_factory=dict)  # worth of each quality of service
+    # worth of each pool that a job asks for
+    partitions: dict[str, float] = field(default_factory=dict)
     backfill: Backfill = "easy"
 
     def __post_init__(self) -> None:

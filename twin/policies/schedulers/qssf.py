@@ -27,12 +27,16 @@ class ShortestPredicted(PriorityScheduler):
     The prediction is the ``quantile`` of the durations of the last ``memory`` jobs of the same user
     and size that have ended by now; where there are fewer than three, of the same user, then of the
     same size, then of all. Nothing is known of a job that has not ended: neither its estimate nor
-    how long others still running will take. Helios predicts by a trained tree besides; this is its
-    rolling part.
+    how long others still running will take.
+
+    Notes
+    -----
+    Helios blends a prediction like this one, from jobs of the same user and a like name, with that
+    of a trained tree (from memory). There is no tree here, and names are not looked at.
     """
 
-    quantile: float = 0.5
-    memory: int = 50
+    quantile: float = 0.5  # of the durations remembered, which is the prediction
+    memory: int = 50  # jobs remembered of each user and size
     first_guess_s: float = 3600.0  # before three jobs have ended
 
     def __post_init__(self) -> None:

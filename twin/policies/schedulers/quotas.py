@@ -28,15 +28,21 @@ class Quotas(Scheduler):
     first, if ``reclaim`` is true. Beyond quota a job may borrow what is free, those first who are
     beyond at the fewest levels. Groups without a quota can only borrow.
 
-    Sources: the capacity and fair schedulers of YARN [vavilapalli2013]; reclaiming by preemption
-    as in Philly [jeon2019], section 2.3.
+    Notes
+    -----
+    Philly takes back only when nine tenths of the GPUs are in use (from memory), here at once.
+
+    Sources
+    -------
+    [vavilapalli2013] for queues with capacities that borrow from one another; [jeon2019], section
+    2.3, for virtual clusters and for taking back by preemption.
     """
 
     preempts: ClassVar[bool] = True
 
-    gpus: dict[str, int] = field(default_factory=dict)
-    reclaim: bool = True
-    borrow: bool = True
+    gpus: dict[str, int] = field(default_factory=dict)  # quota of each group; it must be given
+    reclaim: bool = True  # whether who is within quota takes GPUs back
+    borrow: bool = True  # whether groups may hold more than their quota
 
     def __post_init__(self) -> None:
         if not self.gpus:

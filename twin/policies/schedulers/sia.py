@@ -23,18 +23,25 @@ class Sia(RoundScheduler):
     """Number and kind of GPUs of each job, anew every round, for the most goodput [sia2023].
 
     A configuration is a pool and a number of GPUs between a job's ``min_gpus`` and ``max_gpus``:
-    powers of two up to a node, whole nodes beyond. Each job gets one or none so that the sum of
-    goodputs to the ``power``, each over the job's least, is best, where whoever gets none costs
-    ``idle_cost`` (equations 1 to 4 there). A job that runs counts any change at the share of its
-    life that is left after another restart of ``restart``, so that jobs are not moved for little.
+    powers of two up to a node, whole nodes in growing steps beyond. Each job gets one or none so
+    that the sum of goodputs to the ``power``, each over the job's least, is best, where whoever
+    gets none costs ``idle_cost`` (equations 1 to 4 there). A job that runs counts any change at the
+    share of its life that is left after another restart of ``restart``, so that jobs are not moved
+    for little.
+
     Rigid jobs have one size. The integer program is solved with HiGHS.
+
+    Notes
+    -----
+    Goodputs are known here; Sia learns them as jobs run, and lets a job no more than double its
+    GPUs from one round to the next (from memory).
     """
 
-    round_s: float = 60.0
+    round_s: float = 60.0  # how often GPUs are divided anew
     depth: int = 200
-    power: float = -0.5
-    idle_cost: float = 1.1
-    restart_s: float = 30.0
+    power: float = -0.5  # fairness: the lower, the more the worst off count
+    idle_cost: float = 1.1  # what a job without GPUs costs; the best have about 1
+    restart_s: float = 30.0  # what a restart is taken to cost, in the choice only
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -18,14 +18,18 @@ class Themis(RoundScheduler):
 
     ``rho`` of a job is its time in this cluster, so far and to its expected end if it ran from now
     on, over its time on a share of ``1/n`` of the cluster, ``n`` being the jobs present. At each
-    lease the jobs with the largest ``rho`` are served first; of those that hold GPUs already, only
-    the worst ``1 - filter`` part of all jobs may take GPUs from others, the rest keeps its place
-    if there is room. Of Themis this is the visible bid and the filter; its auction's hidden
-    payments, which make bidding truthful, have no place where nobody lies.
+    lease the worst ``1 - filter`` part of the jobs is served first; then who runs keeps its GPUs
+    while there is room, then who waits, the largest ``rho`` first.
+
+    Notes
+    -----
+    Of Themis this is the measure and the filter. All leases end together, there each by itself. The
+    auction among those who are offered GPUs is left out: its bids tell how a job fares on other
+    places, which all are alike here, and its hidden payments keep bidders honest (from memory).
     """
 
-    round_s: float = 1200.0
-    filter: float = 0.8
+    round_s: float = 1200.0  # length of a lease
+    filter: float = 0.8  # part of the jobs, the best off, that is served last
 
     def __post_init__(self) -> None:
         super().__post_init__()
