@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from twin.kernel.shared import Lending
     from twin.policies.base import PlacementPolicy, Scheduler
     from twin.scenario import site as asked
+    from twin.scenario.cloud import Cloud
     from twin.scenario.schema import Scenario
     from twin.scenario.sharing import Sharing
     from twin.workload.jobs import Workload
@@ -183,7 +184,27 @@ def _pool(asked_pool: asked.Pool) -> Pool:
         spares=asked_pool.spares,
         spares_per=asked_pool.spares_per,
         age_s=asked_pool.age_s,
+        price_usd_per_s=asked_pool.price_usd_per_s,
+        cloud=_terms(asked_pool.cloud),
     )
+
+
+def _terms(cloud: Cloud | None) -> Terms | None:
+    """On what terms a cloud has nodes; None for nodes of one's own."""
+    if cloud is None:
+        return None
+    terms = Terms(
+        price_usd_per_s=cloud.price_usd_per_s,
+        provisioning_s=cloud.provisioning_s,
+        minimum_s=cloud.minimum_s,
+        idle_s=cloud.idle_s,
+        egress_usd_per_byte=cloud.egress_usd_per_byte,
+        data_bytes=cloud.data_bytes,
+    )
+    spot = cloud.spot
+    if spot is None:
+        return terms
+    return replace(terms, mean_life_s=spot.mean_life_s, notice_s=spot.notice_s)
 
 
 def _listed_pools(node_list: asked.NodeList) -> tuple[list[Pool], Hosts]:
@@ -239,8 +260,8 @@ def build_workload(scenario: Scenario, site: Site) -> Workload:
     else:
         from twin.workload.synthetic import generate
 
-        workload = generate(spec.synthetic, scenario.seed, site.n_gpus, start=scenario.start)
-    workload = apply(workload, spec.transforms, scenario.seed, site.n_gpus)
+        workload = generate(spec.synthetic, scenario.seed, site.own_gpus, start=scenario.start)
+    workload = apply(workload, spec.transforms, scenario.seed, site.own_gpus)
     if workload.jobs.empty and (jobs_asked or not spec.services):
         raise InputError(
             f"{workload.intake.source}: no job is left to run after the transforms "

@@ -95,13 +95,14 @@ LIGHTING: Registry[type[Any]] = Registry("lighting", "twin.policies.lighting", "
 ADMISSION: Registry[type[Any]] = Registry(
     "admission", "twin.policies.admission", "admission policy"
 )
+OVERFLOW: Registry[type[Any]] = Registry("overflow", "twin.policies.overflow", "overflow policy")
 READERS: Registry[Callable[..., Any]] = Registry("readers", "twin.workload.traces")
 
 POLICY_KINDS: dict[str, Registry[type[Any]]] = {
     r.kind: r
     for r in (
         *(SCHEDULERS, PLACEMENTS, RECOVERIES, CHECKPOINTS, RETIREMENTS),
-        *(POWER, LIGHTING, ADMISSION),
+        *(POWER, LIGHTING, ADMISSION, OVERFLOW),
     )
 }
 
@@ -115,7 +116,7 @@ def policy(name: str) -> Callable[[C], C]:
             raise PolicyError(
                 f"policy {name!r} ({cls.__name__}) must derive from a base of twin.policies.base: "
                 "Scheduler, PlacementPolicy, RecoveryPolicy, CheckpointPolicy, RetirementPolicy, "
-                "PowerPolicy, LightingPolicy or AdmissionPolicy"
+                "PowerPolicy, LightingPolicy, AdmissionPolicy or OverflowPolicy"
             )
         POLICY_KINDS[kind].add(name, cls)
         return cls

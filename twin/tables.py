@@ -124,6 +124,7 @@ WORKLOAD = _table(
         ("max_gpus", "int32", "", "most GPUs that it can make use of; 0: as many as it asks for"),
         ("gpu_types", "category", "", "GPU types that will do, joined by |; empty for any"),
         ("until_s", "float64", "s", "until when a service wants this replica; NaN for a job"),
+        ("data_bytes", "float64", "bytes", "moved back at its end from a cloud; NaN if not stated"),
     ],
 )
 
@@ -141,7 +142,11 @@ TRACE_COLUMNS: dict[str, tuple[str, float]] = {
         for what in ("submit", "start", "end", "run", "estimate", "deadline")
         for unit, factor in _TIME_UNITS
     },
-    **{f"memory_{unit}": ("memory_bytes", factor) for unit, factor in _MEMORY_UNITS},
+    **{
+        f"{what}_{unit}": (f"{what}_bytes", factor)
+        for what in ("memory", "data")
+        for unit, factor in _MEMORY_UNITS
+    },
 }
 
 JOBS = _table(

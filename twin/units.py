@@ -40,6 +40,7 @@ MONEY = Dimension("an amount of money", "USD", "30000 USD")
 MONEY_PER_ENERGY = Dimension("an energy price", "USD/J", "0.08 USD/kWh")
 MONEY_PER_TIME = Dimension("a price by time", "USD/s", "2.5 USD/h")
 MONEY_PER_POWER = Dimension("a demand charge", "USD/W-month", "12 USD/kW-month")
+MONEY_PER_BYTE = Dimension("a price of data", "USD/byte", "0.09 USD/GB")
 CARBON_PER_ENERGY = Dimension("a carbon intensity", "kg/J", "369 g/kWh")
 PER_TIME = Dimension("a rate of events", "1/s", "12 per hour")
 
@@ -93,6 +94,13 @@ def _units(dimension: Dimension) -> dict[str, float]:
     if dimension is MONEY_PER_POWER:
         watts = {f"{p}W": f for p, f in _DECIMAL.items()}
         return {f"USD/{w}{per}month": 1 / f for w, f in watts.items() for per in ("-", "/")}
+    if dimension is MONEY_PER_BYTE:
+        return {
+            f"USD{per}{prefix}{unit}": 1 / factor
+            for prefix, factor in (_DECIMAL | _BINARY).items()
+            for unit in ("B", "byte")
+            for per in ("/", " per ")
+        }
     if dimension is CARBON_PER_ENERGY:
         mass = {"g": 1e-3, "kg": 1.0, "t": 1e3}
         energy = {"kWh": 3.6e6, "MWh": 3.6e9, "J": 1.0}
@@ -168,6 +176,7 @@ DIMENSIONS = (
     MONEY_PER_ENERGY,
     MONEY_PER_TIME,
     MONEY_PER_POWER,
+    MONEY_PER_BYTE,
     CARBON_PER_ENERGY,
     TEMPERATURE_DIFFERENCE,
     PER_TIME,

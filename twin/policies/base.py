@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from twin.errors import DomainError, PolicyError
 from twin.policies.actions import Action
-from twin.policies.decisions import Preempt, Start, Wake
+from twin.policies.cloud_view import CloudView
+from twin.policies.decisions import Burst, Preempt, Start, Wake
 from twin.policies.power_view import Demand, Hall, Outlook
 from twin.policies.shared_nodes import Share, SharedNodes
 from twin.policies.view import (
@@ -198,3 +199,19 @@ class AdmissionPolicy:
     def release_s(self, job: JobView, now_s: float, outlook: Outlook) -> float:
         """From when on a job that is submitted now may start. [s] Its wait counts from now."""
         return now_s
+
+
+class OverflowPolicy(ABC):
+    """Decides when nodes of a cloud are rented, and which waiting jobs may go there.
+
+    Asked after the scheduler, at every instant at which jobs still wait that may go to no cloud,
+    and at the times that it names. Each decision is carried out before `overflow` goes on. A job
+    that may go to a cloud starts there when the scheduler says so; put back into the queue, it may
+    no longer.
+    """
+
+    kind: ClassVar[str] = "overflow"
+
+    @abstractmethod
+    def overflow(self, cloud: CloudView) -> Iterator[Burst | Wake]:
+        """Yield what to rent now, and for whom; `Wake` to be asked again."""

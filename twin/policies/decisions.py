@@ -1,7 +1,8 @@
-"""What a scheduler may yield: jobs to start, jobs to preempt, times to be asked again."""
+"""What schedulers and overflow policies may yield: what to start, preempt or rent, and when."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -45,3 +46,22 @@ class Wake:
     """Ask again at this time, though nothing may have happened. [s]"""
 
     at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """Rent nodes of a cloud, and let waiting jobs go there.
+
+    Attributes
+    ----------
+    pool : int
+        The cloud, by number of the pool.
+    nodes : int
+        How many nodes to rent beside those that are rented already.
+    jobs : sequence of JobView
+        They may start there from now on, as well as where they may anyway.
+    """
+
+    pool: int
+    nodes: int
+    jobs: Sequence[JobView] = ()

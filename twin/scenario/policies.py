@@ -68,6 +68,7 @@ Retirement = Annotated[PolicyRef, PolicyName("retirements", "{too-often: {faults
 PowerSharing = Annotated[PolicyRef, PolicyName("power", "{uniform: {period: 10 s}}")]
 Lighting = Annotated[PolicyRef, PolicyName("lighting", "{sleep: {after: 10 min}}")]
 Admission = Annotated[PolicyRef, PolicyName("admission", "{cheap: {patience: 12 h}}")]
+Overflow = Annotated[PolicyRef, PolicyName("overflow", "{by-wait: {patience: 30 min}}")]
 
 
 class Policies(Section):
@@ -116,4 +117,9 @@ class Policies(Section):
     decision_limit_s: PositiveSeconds = Field(
         default=60.0,
         description="wall-clock time after which a scheduler that has not decided is stopped",
+    )
+    overflow: Overflow = Field(
+        default=PolicyRef("never"),
+        description="when nodes of a cloud are rented, and for which jobs",
+        json_schema_extra={"default": "never"},
     )

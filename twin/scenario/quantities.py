@@ -73,6 +73,7 @@ DegreesC = Annotated[float, Quantity(units.TEMPERATURE, at_least=-273.15)]
 Dollars = Annotated[float, Quantity(units.MONEY, at_least=0.0)]
 DollarsPerJoule = Annotated[float, Quantity(units.MONEY_PER_ENERGY)]  # prices go below zero
 DollarsPerSecond = Annotated[float, Quantity(units.MONEY_PER_TIME, at_least=0.0)]
+DollarsPerByte = Annotated[float, Quantity(units.MONEY_PER_BYTE, at_least=0.0)]
 PositiveBytes = Annotated[float, Quantity(units.BYTES, above=0.0)]
 PositiveBytesPerSecond = Annotated[float, Quantity(units.BYTES_PER_S, above=0.0)]
 PerSecond = Annotated[float, Quantity(units.PER_TIME, above=0.0)]

@@ -117,6 +117,27 @@ class Scenario(Section):
         return self
 
     @model_validator(mode="after")
+    def _clouds_go_with_the_rest(self) -> Self:
+        clouds = [at for at, pool in enumerate(self.site.pools) if pool.cloud is not None]
+        name = self.policies.overflow.name
+        if not clouds:
+            if name != "never":
+                message = f"{name} has no cloud to rent from: give a pool of site.pools a cloud"
+                raise fault(message, name, "policies", "overflow")
+            return self
+        where = ("site", "pools", clouds[0], "cloud")
+        for section in ("power", "sharing"):
+            if getattr(self, section) is not None:
+                message = f"rented nodes do not go with {section}: leave out one of the two"
+                raise fault(message, None, *where)
+        rented = {self.site.pools[at].name for at in clouds}
+        for at, service in enumerate(self.workload.services):
+            if service.pool in rented:
+                message = "replicas of services do not overflow; give them a pool of one's own"
+                raise fault(message, service.pool, "workload", "services", at, "pool")
+        return self
+
+    @model_validator(mode="after")
     def _placement_has_power_to_look_at(self) -> Self:
         name = self.policies.placement.name
         if self.power is None and check.needs_power(name):

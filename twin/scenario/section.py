@@ -24,6 +24,7 @@ from twin.errors import did_you_mean
 # Longest first, so that `link_bytes_per_s` becomes `link` and not `link_bytes_per`.
 _UNIT_SUFFIXES = (
     "_usd_per_w_month",
+    "_usd_per_byte",
     "_usd_per_j",
     "_usd_per_s",
     "_bytes_per_s",

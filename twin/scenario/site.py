@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from twin.errors import did_you_mean
 from twin.scenario import check
 from twin.scenario.check import KnownName
+from twin.scenario.cloud import Cloud
 from twin.scenario.quantities import (
     Count,
+    DollarsPerSecond,
     FilePath,
     GpusPerNode,
     Name,
@@ -82,6 +84,30 @@ class Pool(Section):
         description="what the scale-up (NVLink) fabric joins; by default the catalog's",
     )
     switch: SwitchName | None = Field(default=None, description="switch of the compute network")
+    price_usd_per_s: DollarsPerSecond | None = Field(
+        default=None, description="what one GPU of a pool of one's own costs, used or not"
+    )
+    cloud: Cloud | None = Field(
+        default=None, description="its nodes are rented when policies.overflow asks for them"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _cloud_has_a_hall_of_its_own(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("cloud") and not data.get("halls"):
+            return {**data, "halls": [data.get("name")]}
+        return data
+
+    @model_validator(mode="after")
+    def _cloud_is_apart(self) -> Self:
+        if self.cloud is None:
+            return self
+        if self.price_usd_per_s is not None:
+            message = "is for nodes of one's own; write the price of rented ones under cloud"
+            raise fault(message, self.price_usd_per_s, "price")
+        if self.spares:
+            raise fault("a cloud holds no spares back; leave it out", self.spares, "spares")
+        return self
 
     @model_validator(mode="after")
     def _each_hall_has_a_node(self) -> Self:
@@ -122,6 +148,21 @@ class Site(Section):
     )
     pools: tuple[Pool, ...] = Field(default=(), description="pools of nodes")
     node_list: NodeList | None = Field(default=None, description="a file that lists the nodes")
+
+    @model_validator(mode="after")
+    def _clouds_stand_elsewhere(self) -> Self:
+        own = {hall for pool in self.pools if pool.cloud is None for hall in pool.halls}
+        for at, pool in enumerate(self.pools):
+            shared = own & set(pool.halls) if pool.cloud is not None else set()
+            for hall in shared:
+                message = (
+                    f"hall {hall!r} has nodes of one's own; a cloud stands elsewhere: give it "
+                    "another, or leave halls out"
+                )
+                raise fault(message, hall, "pools", at, "halls")
+        if self.pools and not own:
+            raise ValueError("all pools are rented; give one of one's own, if only of one node")
+        return self
 
     @model_validator(mode="after")
     def _names_are_unique_and_known(self) -> Self:

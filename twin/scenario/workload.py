@@ -166,6 +166,9 @@ class WrittenJobs(Section):
     gpu_types: tuple[Name, ...] = Field(
         default=(), description="GPU types that will do; any if left out"
     )
+    data_bytes: Bytes | None = Field(
+        default=None, description="moved back at the end of each that ends in a cloud"
+    )
 
     @model_validator(mode="after")
     def _sizes_enclose_gpus(self) -> Self:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.site.terms import Terms
+
 Ids = NDArray[np.int32]
 
 
@@ -18,6 +20,8 @@ class Pool:
     ``domain_nodes`` is the number of nodes that share one scale-up (NVLink) fabric: 1 where the
     fabric ends at the node, 18 in an NVL72 rack of 4-GPU trays. ``spares`` nodes are held back in
     each unit of the level ``spares_per``. ``age_s`` is the age of its nodes at the start. [s]
+    ``cloud`` has the terms of nodes that are rented when they are needed; ``nodes`` is then the
+    most that can be. ``price_usd_per_s`` is what one GPU of a pool of one's own costs, used or not.
     """
 
     name: str
@@ -35,6 +39,8 @@ class Pool:
     spares: int = 0
     spares_per: str = "pool"
     age_s: float = 0.0
+    price_usd_per_s: float | None = None
+    cloud: Terms | None = None
 
     @property
     def gpus(self) -> int:
@@ -84,6 +90,16 @@ class Site:
     def n_gpus(self) -> int:
         """GPUs on the site."""
         return int(self.first_gpu[-1])
+
+    @property
+    def own_gpus(self) -> int:
+        """GPUs that stand there whether used or not: all but those of clouds."""
+        return sum(pool.gpus for pool in self.pools if pool.cloud is None)
+
+    @property
+    def cloud_pools(self) -> list[int]:
+        """Pools whose nodes are rented."""
+        return [p for p, pool in enumerate(self.pools) if pool.cloud is not None]
 
     @property
     def node_gpus(self) -> Ids:

@@ -30,6 +30,7 @@ DEFAULTS: dict[str, Any] = {
     "max_gpus": 0,
     "gpu_types": "",
     "until_s": np.nan,
+    "data_bytes": np.nan,
 }
 
 

@@ -20,6 +20,7 @@ def written(specs: Sequence[WrittenJobs], start: datetime | None = None) -> Work
         for name in (
             *("job_id", "submit_s", "run_s", "gpus", "user", "group", "kind", "priority", "pool"),
             *("model", "gpu_fraction", "deadline_s", "qos", "min_gpus", "max_gpus", "gpu_types"),
+            "data_bytes",
         )
     }
     for at, spec in enumerate(specs, start=1):
@@ -42,5 +43,6 @@ def written(specs: Sequence[WrittenJobs], start: datetime | None = None) -> Work
             columns["min_gpus"].append(spec.min_gpus or 0)
             columns["max_gpus"].append(spec.max_gpus or 0)
             columns["gpu_types"].append("|".join(spec.gpu_types))
+            columns["data_bytes"].append(nan if spec.data_bytes is None else spec.data_bytes)
     jobs = job_table(columns)
     return Workload(jobs, Intake("the scenario", "written", rows_read=len(jobs)), epoch=start)
