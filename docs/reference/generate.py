@@ -1,7 +1,7 @@
 """Fill the generated parts of the reference from the program itself.
 
 ``python docs/reference/generate.py`` rewrites what stands between ``<!-- generated: name -->`` and
-``<!-- end -->`` in the pages of this folder. A test holds the pages to it.
+``<!-- end -->`` in the pages below this folder. A test holds the pages to it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1])]  # so that a clone needs no installation
 
 import command_tables  # noqa: E402
+import policy_pages  # noqa: E402
 import scenario_tables  # noqa: E402
 from markdown import table  # noqa: E402
 
@@ -24,8 +25,8 @@ _REGION = re.compile(r"(<!-- generated: ([\w:-]+) -->\n).*?(<!-- end -->)", re.D
 
 
 def main() -> None:
-    """Rewrite every page of this folder that has generated parts."""
-    for path in sorted(HERE.glob("*.md")):
+    """Rewrite every page below this folder that has generated parts."""
+    for path in sorted(HERE.rglob("*.md")):
         text = path.read_text(encoding="utf-8")
         path.write_text(filled(text), encoding="utf-8")
 
@@ -89,6 +90,8 @@ _MAKERS: dict[str, Callable[[str], Iterator[str]]] = {
     "tables": _run_tables,
     "shares": _shares,
     "commands": command_tables.commands,
+    "policies": policy_pages.policies,
+    "overview": policy_pages.overview,
 }
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import sys
 import pytest
 from blocks import PAGES, ROOT, blocks, session
 
-from twin.registry import READERS
+from twin.registry import POLICY_KINDS, READERS
 
 REFERENCE = ROOT / "docs" / "reference"
 
@@ -81,7 +81,7 @@ def test_every_format_has_its_row():
     assert shown - {""} <= set(headings)
 
 
-@pytest.mark.parametrize("path", sorted(REFERENCE.glob("*.md")), ids=page_id)
+@pytest.mark.parametrize("path", sorted(REFERENCE.rglob("*.md")), ids=page_id)
 def test_generated_parts_are_current(path, generate):
     page = path.read_text("utf-8")
     assert generate.filled(page) == page, "run `python docs/reference/generate.py`"
@@ -92,6 +92,16 @@ def test_every_section_of_a_scenario_has_its_table(generate):
     of_sections = {f"keys:{name}" for name in generate.scenario_tables.section_names()}
     of_forms = {f"forms:{name}" for name in generate.scenario_tables.TAGGED}
     assert of_sections | of_forms <= set(generate.regions(page))
+
+
+def test_every_kind_of_policy_has_its_page(generate):
+    overview = (REFERENCE / "policies.md").read_text("utf-8")
+    assert {f"overview:{kind}" for kind in POLICY_KINDS} == set(generate.regions(overview))
+    for kind in POLICY_KINDS:
+        page = (REFERENCE / "policies" / f"{kind}.md").read_text("utf-8")
+        assert generate.regions(page) == [f"policies:{kind}"]
+        names = [name for name in POLICY_KINDS[kind].names() if f"\n## {name}\n" in page]
+        assert len(names) >= 2
 
 
 def test_every_figure_of_the_summary_is_explained(tmp_path):
