@@ -13,6 +13,7 @@ import numpy as np
 from twin.errors import InputError, PolicyError, did_you_mean
 from twin.registry import PLACEMENTS, SCHEDULERS, make_policy
 from twin.site.layout import Hosts, Pool, Site, lay_out
+from twin.site.terms import Terms
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,6 +13,7 @@ from twin.scenario.check import KnownName
 from twin.scenario.distributions import DurationLaw, FactorLaw
 from twin.scenario.forms import Tagged
 from twin.scenario.quantities import (
+    Bytes,
     Count,
     CountKey,
     FilePath,
