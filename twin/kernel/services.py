@@ -73,9 +73,9 @@ class Services:
                 continue
             place = cluster.place(job.shape)
             if place is not None:
-                self._start(job, place, now_s)
                 if sketch is not None:
-                    sketch.take(place)
+                    sketch.take(place)  # before they are gone in truth, which it looks at
+                self._start(job, place, now_s)
                 continue
             if sketch is None:
                 sketch = cluster.sketch()
