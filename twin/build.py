@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from twin.errors import InputError, PolicyError, did_you_mean
-from twin.registry import PLACEMENTS, SCHEDULERS, make_policy
+from twin.errors import InputError, did_you_mean
+from twin.registry import SCHEDULERS, make_policy
 from twin.site.layout import Hosts, Pool, Site, lay_out
 from twin.site.terms import Terms
 
@@ -71,6 +71,8 @@ def build(scenario: Scenario) -> Built:
         If the trace cannot be read, the scenario asks of it what it does not hold, or the horizon
         is beyond all reason.
     """
+    from twin.kernel.lending import lending_of
+
     if scenario.horizon_s is not None and scenario.horizon_s > MAX_HORIZON_S:
         raise InputError(
             f"horizon: {scenario.horizon_s:g} s is beyond {MAX_HORIZON_S:g} s; give a shorter one, "
@@ -91,59 +93,9 @@ def build(scenario: Scenario) -> Built:
         assumptions=(*assumptions(scenario, workload, powering, speeds), *told),
         reliability=build_reliability(scenario, site, powering),
         powering=powering,
-        lending=build_lending(scenario, site),
+        lending=lending_of(scenario, site),
         speeds=speeds,
     )
-
-
-def build_lending(scenario: Scenario, site: Site) -> Lending | None:
-    """How jobs share GPUs; None if each has its own.
-
-    Raises
-    ------
-    InputError
-        If the site does not say how much its nodes have of what is to run out, or something is
-        asked for that does not go with sharing.
-    PolicyError
-        If the placement cannot share.
-    """
-    asked_sharing = scenario.sharing
-    if asked_sharing is None:
-        return None
-    from twin.kernel.shared import Lending
-
-    name = scenario.policies.placement.name
-    if not PLACEMENTS.get(name).can_share():
-        able = [other for other in PLACEMENTS.names() if PLACEMENTS.get(other).can_share()]
-        raise PolicyError(
-            f"policies.placement: {name} cannot place shares of GPUs, which sharing asks for; "
-            f"use {', '.join(able[:-1])} or {able[-1]}"
-        )
-    if SCHEDULERS.get(scenario.policies.scheduler.name).preempts:
-        raise PolicyError(
-            f"policies.scheduler: {scenario.policies.scheduler.name} preempts or resizes jobs, "
-            "which is not modelled on shared GPUs; use fifo, easy-backfill, greedy or sjf"
-        )
-    if scenario.power is not None:
-        raise InputError("power: is not modelled on shared GPUs; leave it or sharing out")
-    if scenario.recovery.standby:
-        raise InputError("recovery.standby: is not modelled on shared GPUs; leave it out")
-    if scenario.policies.recovery.name != "requeue":
-        raise PolicyError(
-            f"policies.recovery: {scenario.policies.recovery.name} looks for whole nodes, and GPUs "
-            "are shared here; use requeue"
-        )
-    for limit, values in (
-        ("cpus", site.hosts.cpus if site.hosts is not None else None),
-        ("memory", site.hosts.memory_bytes if site.hosts is not None else None),
-    ):
-        if limit in asked_sharing.limits and (values is None or np.isnan(values).any()):
-            raise InputError(
-                f"sharing.limits: {limit}, but the site does not say how much of it each node has; "
-                "use a site.node_list that does, or leave the limit out"
-            )
-    slices = asked_sharing.slices if asked_sharing.mode == "mig" else 0
-    return Lending(slices, asked_sharing.limits, scenario.seed)
 
 
 def build_site(scenario: Scenario) -> Site:
@@ -475,6 +427,9 @@ ONLY_POWER_FAILS = "Nodes never fail of themselves: only breakers and heat switc
 NOMINAL = (
     "A job runs at its nominal speed wherever it is: no network, no slow peers, no neighbours."
 )
+BUT_TURNS = (
+    "A job runs at its nominal speed but for those that share its GPUs: no network, no slow peers."
+)
 CAPPED = (
     "A job runs at its nominal speed but for caps of power: no network, no slow peers, no "
     "neighbours. Its GPUs run at one operating point."
@@ -501,8 +456,6 @@ FAILS = (
     "Schedulers expect a node back after the median of its repair, and a job by its nominal speed.",
 )
 NO_POWER = "Power, cooling and energy are not computed."
-NO_CPU_LIMIT, NO_MEMORY_LIMIT = "CPU cores never run out.", "Host memory never runs out."
-NO_HOST_LIMIT = "CPU cores and host memory never run out."
 
 
 def assumptions(
@@ -533,7 +486,8 @@ def assumptions(
         if speeds is not None:
             found.append(AS_FAST)
         else:
-            found.append(NOMINAL if powering is None else CAPPED)
+            in_turns = scenario.sharing is not None and scenario.sharing.mode == "time-slice"
+            found.append(BUT_TURNS if in_turns else NOMINAL if powering is None else CAPPED)
         if not scenario.recovery.startup_s:
             gives_way = preempts or scenario.workload.services
             found.append(NO_TIME_TO_START if gives_way else NO_STARTUP)
@@ -543,12 +497,9 @@ def assumptions(
         found += speeds.assumptions(sorted(map(str, set(jobs["model"]))))
     if powering is None:
         found.append(NO_POWER)
-    limits = scenario.sharing.limits if scenario.sharing is not None else ()
-    if not limits:
-        found.append(NO_HOST_LIMIT)
-    elif len(limits) == 1:
-        found.append(NO_MEMORY_LIMIT if limits == ("cpus",) else NO_CPU_LIMIT)
-    return found
+    from twin.kernel.lending import assumed
+
+    return [*found, *assumed(scenario.sharing)]
 
 
 def _served(scenario: Scenario, workload: Workload) -> list[str]:

@@ -6,9 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twin.build import build
+from twin.catalog import models
 from twin.errors import InputError, PolicyError
 from twin.kernel.shared import Lending
 from twin.kernel.simulation import Simulation
+from twin.physics.interference import MOST_JOBS, shared_rates
 from twin.policies.placements.best_fit import BestFit
 from twin.registry import PLACEMENTS, make_policy
 from twin.results.outcome import outcome
@@ -181,6 +183,47 @@ def test_a_job_that_fits_no_more_is_not_asked_about_until_something_ends():
     assert len(asked) == 5
 
 
+def test_two_jobs_in_turns_by_hand():
+    """Busy half of their time both go at 1 / (1 + 0.25) = 0.8 until the shorter has ended."""
+    columns = {"submit_s": [0.0, 0.0], "run_s": [100.0, 50.0], "gpus": [1, 1]}
+    columns["gpu_fraction"] = [0.5, 0.5]
+    one = lay_out([Pool("p", "n", "", 1, 1)])
+    record, tables = simulate(columns, on=one, demand=lambda model, gpu: (0.5, 1.0))
+    np.testing.assert_allclose(record.end_s, [112.5, 62.5])
+    np.testing.assert_allclose(tables.jobs["interference_gpu_s"], [6.25, 6.25])
+    np.testing.assert_allclose(tables.jobs["useful_gpu_s"], [50.0, 25.0])
+    assert sum(tables.gpu_time.values()) == pytest.approx(112.5)
+
+
+@settings(max_examples=30, deadline=None)
+@given(random_jobs, st.sampled_from(SHARING))
+def test_neighbours_cost_time_and_no_work(jobs, placement):
+    """All work is done; what took longer is interference, and jobs alone on a GPU meet none."""
+    jobs = sorted(jobs)
+    gpus = np.array([job[2] for job in jobs])
+    columns = {"submit_s": [j[0] for j in jobs], "run_s": [j[1] for j in jobs], "gpus": gpus}
+    columns["gpu_fraction"] = np.where(gpus == 1, [job[3] for job in jobs], 1.0)
+    record, tables = simulate(columns, placement=placement, demand=lambda model, gpu: (0.6, 1.0))
+    done = tables.jobs[tables.jobs["state"] == "completed"]
+    asked = done["gpus"] * done["gpu_fraction"]
+    np.testing.assert_allclose(done["useful_gpu_s"], done["run_s"] * asked, atol=1e-6)
+    longer_s = done["end_s"] - done["start_s"] - done["run_s"]
+    np.testing.assert_allclose(done["interference_gpu_s"], longer_s * asked, atol=1e-6)
+    assert (longer_s[done["gpu_fraction"] == 1] < 1e-9).all()
+    assert sum(tables.gpu_time.values()) == pytest.approx(20 * record.horizon_s)
+
+
+def test_no_more_jobs_take_turns_than_the_model_of_them_covers():
+    n = MOST_JOBS + 2
+    columns = {"submit_s": [0.0] * n, "run_s": [10.0] * n, "gpus": [1] * n}
+    one = lay_out([Pool("p", "n", "", 1, 1)])
+    columns["gpu_fraction"] = [0.05] * n
+    record, _ = simulate(columns, on=one, demand=lambda model, gpu: (0.1, 1.0))
+    assert (record.start_s == 0.0).sum() == MOST_JOBS
+    crowd, _ = simulate(columns, on=one)
+    assert (crowd.start_s == 0.0).all()
+
+
 SCENARIO = """
 name: shared
 horizon: 2 h
@@ -194,7 +237,8 @@ sharing: {}
     ("setting", "message"),
     [
         ("policies.placement=spread", "spread cannot place shares of GPUs, .*use best-fit, dot-pr"),
-        ("policies.scheduler=srtf", "srtf preempts or resizes jobs, .*use fifo"),
+        ("policies.scheduler=srtf", "srtf preempts, resizes or plans jobs .*use fifo"),
+        ("policies.scheduler=conservative-backfill", "conservative-backfill preempts, resizes or"),
         ("policies.recovery=replace", "replace looks for whole nodes, .*use requeue"),
         ("recovery.standby=1", "recovery.standby: is not modelled on shared GPUs"),
         ("sharing.limits=[cpus]", "sharing.limits: cpus, but the site does not say"),
@@ -217,6 +261,23 @@ def test_without_sharing_each_job_has_a_gpu_of_its_own(tmp_path):
     assert set(alone.workload.jobs["gpu_fraction"]) == {1.0}
     told = "20 jobs ask for part of a GPU; each is given a whole one."
     assert told in alone.assumptions and told not in shared.assumptions
+
+
+def test_models_of_the_catalog_in_turns(tmp_path):
+    """Two jobs of known models share a GPU as the catalog says; an unknown one as `busy` says."""
+    path = tmp_path / "s.yaml"
+    path.write_text(SCENARIO.replace("sharing: {}", "sharing: {mode: time-slice, busy: 0.3}"))
+    lending = build(load(path)).lending
+    known = models.names()
+    measured = [name for name in known if models.model(name).demands]
+    found = lending.demand(measured[0], "")
+    assert found[0] == models.model(measured[0]).demand().busy
+    assert lending.demand("", "") == (0.3, 1.0)
+    results = run(load(path, ["site.pools[0].nodes=1"]), tmp_path / "out", report=False)
+    assert results.summary["ledgers"]["gpu_time"]["shares"]["interference"] > 0
+    both = results.jobs[results.jobs["interference_gpu_s"] > 0]
+    slowest = float(shared_rates([0.3, 0.3])[0])
+    assert ((both["end_s"] - both["start_s"]) * slowest <= both["run_s"] + 1e-6).all()
 
 
 FAILING = """

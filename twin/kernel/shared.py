@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,8 +16,9 @@ from twin.kernel.columns import Columns
 from twin.kernel.job import Job
 from twin.kernel.nominal import Nominal
 from twin.kernel.recorder import Record, Recorder
+from twin.physics.interference import MOST_JOBS
 from twin.policies.base import PlacementPolicy
-from twin.policies.view import Placement, Shape
+from twin.policies.view import JobView, Placement, Shape
 from twin.site.layout import Site
 from twin.site.shares import WHOLE, Ask, HeldParts, Parts, SharedFleet, Typical, sliced
 from twin.streams import stream
@@ -37,11 +39,15 @@ class Lending:
         ``cpus``, ``memory``: what of a host runs out too.
     seed : int
         Of the run, for placements that draw.
+    demand : callable or None
+        Where jobs on one GPU take turns: from a model and a type of GPU to the share of its time
+        that a job alone spends at the GPU, and the length of its turns. None: they go undisturbed.
     """
 
     slices: int = 0
     limits: tuple[str, ...] = ()
     seed: int = 0
+    demand: Callable[[str, str], tuple[float, float]] | None = None
 
 
 @dataclass(frozen=True)
@@ -82,7 +88,9 @@ def shared_fleet(
     """The fleet to share, and all that policies may expect of the workload."""
     counts = np.bincount(shape_of, minlength=len(shapes)).tolist()
     typical = Typical(tuple(asks(shapes, shape_of, wants)), tuple(counts))
-    return SharedFleet(site, lending.limits, typical, stream(lending.seed, "placement"))
+    most = WHOLE if lending.demand is None else MOST_JOBS
+    rng = stream(lending.seed, "placement")
+    return SharedFleet(site, lending.limits, typical, rng, most_on_gpu=most)
 
 
 def asks(shapes: list[Shape], shape_of: NDArray[np.int32], wants: Wants) -> list[Ask]:
@@ -131,6 +139,7 @@ class SharedCluster(Cluster):
     """
 
     fleet: SharedFleet
+    touched: set[int] | None = None  # nodes that jobs came to or left; None if nobody asks
 
     def __init__(
         self,
@@ -207,13 +216,19 @@ class SharedCluster(Cluster):
     def start(self, job: Job, placement: Placement) -> None:
         """As in `Cluster`."""
         super().start(job, placement)
+        self._touch(job)
         ask = self.asks[job.shape.index]
         held_milli = ask.milli * sum(gpus for _, gpus in placement)
         job.surplus_gpus = held_milli / WHOLE - job.gpus  # type: ignore[assignment] # parts
 
+    def rate(self, job: JobView, pool: int, gpus: int) -> float:
+        """As in `Cluster`: that of a job on as many whole GPUs."""
+        return super().rate(job, pool, job.shape.gpus) if job.shape.gpus else 1.0
+
     def drop(self, job: Job, node: int) -> None:
         """As in `Cluster`."""
         assert isinstance(job.held, HeldParts)
+        self._touch(job)
         part = HeldParts(job.held.ask)
         part[node] = job.held.pop(node)
         self.fleet.give_back(part)
@@ -226,7 +241,12 @@ class SharedCluster(Cluster):
     def end(self, job: Job, now_s: float) -> None:
         """As in `Cluster`."""
         self._freed += 1
+        self._touch(job)
         super().end(job, now_s)
+
+    def _touch(self, job: Job) -> None:
+        if self.touched is not None:
+            self.touched.update(job.held)
 
     def power_changed(self) -> None:
         """As in `Cluster`."""

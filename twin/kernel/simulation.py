@@ -22,6 +22,7 @@ from twin.kernel.deciding import DECISION_LIMIT_S, Deciding
 from twin.kernel.hazards import Hazards, Reliability, nothing_fails
 from twin.kernel.job import Job
 from twin.kernel.life_power import LifePower
+from twin.kernel.neighbours import Neighbours
 from twin.kernel.nominal import Nominal
 from twin.kernel.paced import Paced
 from twin.kernel.power import Power, Powering
@@ -95,7 +96,9 @@ class Simulation:
         self._scheduler = scheduler
         self._deciding = Deciding(scheduler, decision_limit_s)
         serves = has_services(jobs)
-        if (scheduler.preempts or serves or speeds is not None) and reliability is None:
+        demand = lending.demand if lending is not None else None
+        moves = scheduler.preempts or serves or speeds is not None or demand is not None
+        if moves and reliability is None:
             reliability = nothing_fails()
         restarts = reliability.restarts if reliability else None
         self._wants = wants(jobs, lending) if lending is not None else None
@@ -123,12 +126,20 @@ class Simulation:
         self._power = Power(powering, self) if powering else None
         self._hazards = Hazards(reliability, self) if reliability else None
         self._services: Services | None = None
+        self._neighbours: Neighbours | None = None
         self._counted: Nominal | Paced | Accounts
         if self._hazards is not None:
             self._begin = self._hazards.training.start
             self._counted = self._hazards.training.accounts
             self._hazards.training.on_gave_way = self.queue.put_back
             self.cluster.can_preempt = self._hazards.training.can_preempt
+            if demand is not None and isinstance(self.cluster, SharedCluster):
+                of, types = demand, [pool.gpu_type for pool in site.pools]
+                self._neighbours = Neighbours(
+                    self.cluster,
+                    self._hazards.training,
+                    lambda job, pool: of(job.model, types[pool]),
+                )
             if serves:
                 training = self._hazards.training
                 self._services = Services(
@@ -206,6 +217,8 @@ class Simulation:
                 services.settle(now_s)
             if queue.head is not None or self._woken:
                 self._decide(now_s)
+            if self._neighbours is not None:
+                self._neighbours.settle(now_s)
             self._note(now_s)
             if horizon_s is None and (hazards or power) and self._is_over():
                 break

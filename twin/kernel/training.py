@@ -262,6 +262,16 @@ class Training:
         crashes = life.software[0] < life.finish_s
         self._go(life, now_s, life.progress.interval_s, keeps_event=not crashes)
 
+    def disturb(self, life: Life, calm: float, now_s: float) -> None:
+        """Neighbours on the same GPUs leave a job so much of its speed."""
+        if life.phase != RUNNING:
+            life.calm = calm
+            return
+        self.accounts.settle(life, now_s)
+        self.accounts.stop_work(life)
+        life.calm = calm
+        self._go(life, now_s, life.progress.interval_s)
+
     def unmask(self, life: Life, incident: int, now_s: float) -> bool:
         """Its work is known to be corrupt, if it is; whether it holds nodes and is to stop."""
         if life.clean_s == inf:

@@ -47,6 +47,8 @@ class Scheduler(ABC):
 
     # Whether it may preempt running jobs, or start jobs otherwise than they ask.
     preempts: ClassVar[bool] = False
+    # Whether it plans by whole GPUs, which does not go with sharing them.
+    plans_whole: ClassVar[bool] = False
 
     @abstractmethod
     def choose(self, queue: QueueView, cluster: ClusterView) -> Iterator[Decision]:

@@ -143,6 +143,8 @@ class SharedFleet(Fleet):
         What policies may expect of the workload.
     rng : Generator, optional
         For policies that draw.
+    most_on_gpu : int
+        Jobs that may share one GPU.
 
     Attributes
     ----------
@@ -165,8 +167,10 @@ class SharedFleet(Fleet):
         limits: Sequence[str] = (),
         typical: Typical | None = None,
         rng: np.random.Generator | None = None,
+        most_on_gpu: int = WHOLE,
     ) -> None:
         super().__init__(site)
+        self._most_on_gpu = most_on_gpu
         self.rng = rng or np.random.default_rng(0)
         self.typical = typical or Typical((), ())
         hosts = site.hosts
@@ -187,6 +191,7 @@ class SharedFleet(Fleet):
         self._cpu = self.cpu_milli.copy()
         self._memory = memory.astype(np.int64)
         self._used = np.zeros((n, self.most_gpus), np.int64)
+        self._sharers = np.zeros((n, self.most_gpus), np.int64)
         self._free = np.where(np.arange(self.most_gpus) < self.gpus[:, None], WHOLE, 0)
         self._tenants = np.zeros((n, self.most_gpus + 1), np.int64)
         self._shared = [0] * n  # by node id: bits of the GPUs of which some job holds a part
@@ -240,6 +245,7 @@ class SharedFleet(Fleet):
             whole = mask & ~shared
             self.rest_milli[self.node_pool[node]] += whole.bit_count() * WHOLE - ask.all_milli
             self._used[place, chosen] += ask.milli
+            self._sharers[place, chosen] += 1
             self._shared[node] = shared | mask
         else:
             whole = mask
@@ -274,6 +280,7 @@ class SharedFleet(Fleet):
                 if (used[chosen] < ask.milli).any():
                     raise InvariantError(f"node {node}: a share given back that nobody holds")
                 used[chosen] -= ask.milli
+                self._sharers[place, chosen] -= 1
                 emptied = sum(1 << int(gpu) for gpu in chosen if not used[gpu])
                 rest = ask.all_milli - emptied.bit_count() * WHOLE
                 self.rest_milli[self.node_pool[node]] += rest
@@ -327,7 +334,8 @@ class SharedFleet(Fleet):
         row = np.where(bits & self.free_mask[node], WHOLE, 0)
         shared = self._shared[node] & ~self.down_mask[node]
         if shared:
-            row = np.where(bits & shared, WHOLE - self._used[place], row)
+            rest = np.where(self._sharers[place] < self._most_on_gpu, WHOLE - self._used[place], 0)
+            row = np.where(bits & shared, rest, row)
         self._free[place] = row
 
     def _lacks(self, ask: Ask, place: int, chosen: list[int]) -> str:

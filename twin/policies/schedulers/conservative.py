@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import inf
+from typing import ClassVar
 
 from twin.errors import DomainError
 from twin.policies.base import Scheduler
@@ -21,6 +22,8 @@ class ConservativeBackfill(Scheduler):
     behind them start only if they can start now. `docs/explanation/scheduling.md` defines it to
     the second.
     """
+
+    plans_whole: ClassVar[bool] = True
 
     # For years Slurm looked at 100 by default (from memory).
     depth: int = 100  # waiting jobs that hold a reservation; what a decision costs grows with it

@@ -1,0 +1,76 @@
+"""Jobs in turns on one GPU: each is slowed by the others, for as long as they are there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+
+import numpy as np
+
+from twin.kernel.job import Job
+from twin.kernel.shared import SharedCluster
+from twin.kernel.training import Training
+from twin.physics.interference import shared_rates
+
+# Of a job alone: the share of its time at the GPU, and the length of its turns there.
+Demand = tuple[float, float]
+
+
+class Neighbours:
+    """Keeps the speed of every job up with who is on its GPUs.
+
+    A job on several shared GPUs goes as fast as on the one where it is slowest. Neighbours that
+    start, save or begin again count as if they ran.
+
+    Parameters
+    ----------
+    cluster : SharedCluster
+    training : Training
+        Told when the speed of a job has changed.
+    demand : callable
+        What a job asks of a GPU of a pool.
+    """
+
+    def __init__(
+        self, cluster: SharedCluster, training: Training, demand: Callable[[Job, int], Demand]
+    ) -> None:
+        self._cluster = cluster
+        self._training = training
+        self._demand = demand
+        cluster.touched = set()
+
+    def settle(self, now_s: float) -> None:
+        """Speeds of the jobs on nodes that somebody came to or left."""
+        cluster, lives = self._cluster, self._training.lives
+        assert cluster.touched is not None
+        for node in sorted(cluster.touched):
+            for row, calm in self._rates(node).items():
+                life = lives.get(row)
+                if life is not None and life.calm != calm:
+                    self._training.disturb(life, calm, now_s)
+        cluster.touched.clear()
+
+    def _rates(self, node: int) -> dict[int, float]:
+        """Row -> speed relative to having its GPUs alone, of each job on a node."""
+        pool = self._cluster.fleet.node_pool[node]
+        residents = self._cluster.residents[node]
+        by_gpu: dict[int, list[Job]] = {}
+        for job in residents:
+            mask, gpu = job.held[node], 0
+            while mask:
+                if mask & 1:
+                    by_gpu.setdefault(gpu, []).append(job)
+                mask, gpu = mask >> 1, gpu + 1
+        rates = {job.row: 1.0 for job in residents}
+        for jobs in by_gpu.values():
+            if len(jobs) > 1:
+                demands = tuple(self._demand(job, pool) for job in jobs)
+                for job, rate in zip(jobs, _in_turns(demands), strict=True):
+                    rates[job.row] = min(rates[job.row], rate)
+        return rates
+
+
+@lru_cache(maxsize=65536)
+def _in_turns(demands: tuple[Demand, ...]) -> tuple[float, ...]:
+    busy, turn = np.array(demands).T
+    return tuple(shared_rates(busy, turn, sharing="time-sliced").tolist())
