@@ -333,7 +333,7 @@ class Cluster:
         columns.served_gpu_s[row] += job.gpus * (now_s - columns.since_s[row])
         for usage in self._usages.values():
             usage.change(row, -job.gpus, now_s)
-        if self.ended is not None:
+        if self.ended is not None and job.run_s < inf:  # replicas of services tell nothing
             self.ended.append(job)
         if now_s != job.expected_end_s:
             self._reservation = None
