@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from twin.catalog.parts import NodeType
+    from twin.kernel.cloud import Bursting
     from twin.kernel.hazards import Reliability
     from twin.kernel.power import Powering
     from twin.kernel.shared import Lending
@@ -49,6 +50,7 @@ class Built:
     reliability: Reliability | None = None  # None: nothing fails, starts or saves
     powering: Powering | None = None  # None: power is not computed
     speeds: Speeds | None = None  # None: jobs run at their nominal speed on all GPUs
+    bursting: Bursting | None = None  # None: no pool is a cloud
     lending: Lending | None = None  # None: no job shares a GPU
 
     @property
@@ -95,17 +97,42 @@ def build(scenario: Scenario) -> Built:
         powering=powering,
         lending=lending_of(scenario, site),
         speeds=speeds,
+        bursting=build_bursting(scenario, site),
     )
+
+
+def build_bursting(scenario: Scenario, site: Site) -> Bursting | None:
+    """When nodes of clouds are rented; None if there is no cloud."""
+    if not site.cloud_pools:
+        return None
+    from twin.kernel.cloud import Bursting
+
+    overflow = scenario.policies.overflow
+    return Bursting(make_policy("overflow", overflow.name, overflow.options), scenario.seed)
 
 
 def build_site(scenario: Scenario) -> Site:
     """The fleet, its pools and where they stand."""
     asked_site = scenario.site
     if asked_site.node_list is not None:
-        pools, hosts = _listed_pools(asked_site.node_list)
-        return lay_out(pools, name=asked_site.name, regions=asked_site.regions, hosts=hosts)
+        pools, listed = _listed_pools(asked_site.node_list)
+        return lay_out(pools, name=asked_site.name, regions=asked_site.regions, hosts=listed)
     pools = [_pool(pool) for pool in asked_site.pools]
-    return lay_out(pools, name=asked_site.name, regions=asked_site.regions)
+    hosts = _hosts(asked_site.pools)
+    return lay_out(pools, name=asked_site.name, regions=asked_site.regions, hosts=hosts)
+
+
+def _hosts(pools: Sequence[asked.Pool]) -> Hosts | None:
+    """CPUs and memory of the nodes, NaN where nothing is said; None if nothing is of any."""
+    given = [(pool.node.cpus, pool.node.memory_bytes) for pool in pools]
+    if all(cpus is None and memory_bytes is None for cpus, memory_bytes in given):
+        return None
+    nodes = [pool.nodes for pool in pools]
+    cpus, memory_bytes = (
+        np.repeat([np.nan if value is None else float(value) for value in values], nodes)
+        for values in zip(*given, strict=True)
+    )
+    return Hosts(cpus, memory_bytes, np.arange(sum(nodes)))
 
 
 def node_type(ref: asked.NodeRef) -> NodeType:

@@ -253,6 +253,19 @@ def test_what_does_not_go_with_sharing_is_refused(tmp_path, setting, message):
         build(load(path, [setting]))
 
 
+def test_limits_of_described_nodes(tmp_path):
+    """Two jobs of 0.2 GPUs fit on a GPU; a node with CPUs for one of them holds one."""
+    path = tmp_path / "s.yaml"
+    text = SCENARIO.replace("{gpus: 4}", "{gpus: 4, cpus: 10, memory: 64 GB}")
+    text = text.replace("gpu_fraction: 0.5,", "gpu_fraction: 0.2, cpus: 6, memory: 10 GB,")
+    path.write_text(text.replace("every: 1 min", "every: 0 s"))
+    for limits, running in (("[]", 20), ("[memory]", 12), ("[cpus]", 2), ("[cpus, memory]", 2)):
+        sharing = f"sharing={{limits: {limits}}}"
+        scenario = load(path, [sharing, "policies.scheduler=greedy"])
+        jobs = run(scenario, tmp_path / "out", report=False).jobs
+        assert (jobs["start_s"] == 0.0).sum() == running
+
+
 def test_without_sharing_each_job_has_a_gpu_of_its_own(tmp_path):
     path = tmp_path / "s.yaml"
     path.write_text(SCENARIO)

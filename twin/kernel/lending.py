@@ -65,7 +65,7 @@ def lending_of(scenario: Scenario, site: Site) -> Lending | None:
         if limit in asked_sharing.limits and (values is None or np.isnan(values).any()):
             raise InputError(
                 f"sharing.limits: {limit}, but the site does not say how much of it each node has; "
-                "use a site.node_list that does, or leave the limit out"
+                "give it, as in node: {gpus: 8, cpus: 96, memory: 1 TB}, or leave the limit out"
             )
     slices = asked_sharing.slices if asked_sharing.mode == "mig" else 0
     demand = partial(_demand, asked_sharing.busy) if asked_sharing.mode == "time-slice" else None

@@ -12,6 +12,7 @@ from twin.scenario import check
 from twin.scenario.check import KnownName
 from twin.scenario.cloud import Cloud
 from twin.scenario.quantities import (
+    Bytes,
     Count,
     DollarsPerSecond,
     FilePath,
@@ -43,6 +44,10 @@ class NodeRef(Section):
     gpu: GpuName | None = Field(default=None, description="GPU type of the catalog")
     max_power_w: PositiveWatts | None = Field(
         default=None, description="largest power of the whole node"
+    )
+    cpus: Count | None = Field(default=None, description="CPU cores of a node, for sharing.limits")
+    memory_bytes: Bytes | None = Field(
+        default=None, description="host memory of a node, for sharing.limits"
     )
 
     @model_validator(mode="after")

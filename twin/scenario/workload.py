@@ -154,6 +154,12 @@ class WrittenJobs(Section):
     pool: Name | None = Field(default=None, description="the only pool that will do")
     model: Name | None = Field(default=None, description="the model trained or served")
     gpu_fraction: PositiveShare = Field(default=1.0, description="share of each GPU asked for")
+    cpus: PositiveNumber | None = Field(
+        default=None, description="CPU cores of each in all, for sharing.limits"
+    )
+    memory_bytes: Bytes | None = Field(
+        default=None, description="host memory of each in all, for sharing.limits"
+    )
     deadline_s: PositiveSeconds | None = Field(
         default=None, description="time after its submit by which each should have ended"
     )

@@ -20,7 +20,7 @@ def written(specs: Sequence[WrittenJobs], start: datetime | None = None) -> Work
         for name in (
             *("job_id", "submit_s", "run_s", "gpus", "user", "group", "kind", "priority", "pool"),
             *("model", "gpu_fraction", "deadline_s", "qos", "min_gpus", "max_gpus", "gpu_types"),
-            "data_bytes",
+            *("cpus", "memory_bytes", "data_bytes"),
         )
     }
     for at, spec in enumerate(specs, start=1):
@@ -38,6 +38,9 @@ def written(specs: Sequence[WrittenJobs], start: datetime | None = None) -> Work
             columns["pool"].append(spec.pool or "")
             columns["model"].append(spec.model or "")
             columns["gpu_fraction"].append(spec.gpu_fraction)
+            columns["cpus"].append(nan if spec.cpus is None else spec.cpus)
+            memory_bytes = spec.memory_bytes
+            columns["memory_bytes"].append(nan if memory_bytes is None else memory_bytes)
             columns["deadline_s"].append(submit_s + (spec.deadline_s or nan))
             columns["qos"].append(spec.qos or "")
             columns["min_gpus"].append(spec.min_gpus or 0)
