@@ -51,6 +51,8 @@ def lending_of(scenario: Scenario, site: Site) -> Lending | None:
         )
     if scenario.power is not None:
         raise InputError("power: is not modelled on shared GPUs; leave it or sharing out")
+    if site.cloud_pools:
+        raise InputError("site.pools: GPUs of a cloud cannot be shared; leave it or sharing out")
     if scenario.recovery.standby:
         raise InputError("recovery.standby: is not modelled on shared GPUs; leave it out")
     if scenario.policies.recovery.name != "requeue":
