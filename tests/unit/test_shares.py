@@ -5,9 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from twin.build import build
 from twin.errors import InvariantError
 from twin.policies.fragmentation import Fragmentation
 from twin.registry import make_policy
+from twin.run import load
 from twin.site.layout import Hosts, Pool, lay_out
 from twin.site.shares import WHOLE, Ask, SharedFleet, Typical, sliced
 
@@ -297,3 +299,33 @@ def test_ties_go_by_the_order_in_which_nodes_were_listed():
     shares = fleet(order=[6, 5, 4, 3, 2, 1, 0])
     assert share("gpu-packing", ask(1, 300), shares) == (0, (0,))
     assert shares.take_share(ask(1, 300), 0, (0,)) == {6: 1}
+
+
+LIST = """node,gpu_model,gpus,cpus,memory_bytes
+n0,T4,2,16,1e9
+n1,A100,8,96,4e9
+n2,T4,2,64,2e9
+n3,,0,32,1e9
+n4,A100,8,128,8e9
+n5,T4,1,8,3e9
+"""
+
+
+def test_a_node_list_keeps_what_its_nodes_have_and_their_order(tmp_path):
+    """Ids go by pool, largest first; places by the list, where ties are broken."""
+    (tmp_path / "nodes.csv").write_text(LIST)
+    (tmp_path / "s.yaml").write_text(
+        "name: s\nhorizon: 1 h\nsite: {node_list: {path: nodes.csv}}\n"
+        "workload: {jobs: [{gpus: 1, run: 1 h}]}\nsharing: {limits: [cpus, memory]}\n"
+    )
+    built = build(load(tmp_path / "s.yaml"))
+    assert [pool.name for pool in built.site.pools] == ["A100x8", "T4x2", "T4x1"]
+    shares = SharedFleet(built.site, built.lending.limits)
+    assert shares.gpus.tolist() == [2, 8, 2, 8, 1]
+    assert (shares.free_cpu_milli // 1000).tolist() == [16, 96, 64, 128, 8]
+    assert (shares.free_memory_bytes // 10**9).tolist() == [1, 4, 2, 8, 3]
+    assert shares.node_at.tolist() == [2, 0, 3, 1, 4]
+    assert shares.pool.tolist() == [1, 0, 1, 0, 2]
+    small = Ask(1, 500, 20_000, 0, (0, 1, 2))
+    assert shares.fits(small).tolist() == [False, True, True, True, False]
+    assert shares.take_share(small, 2, (1,)) == {3: 0b10}
