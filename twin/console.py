@@ -74,6 +74,8 @@ def run_lines(results: Results) -> list[str]:
         lines.append(f"  {plural(intake['skipped_rows'], 'bad row')} of the trace left out")
     for cause, dropped in intake["dropped"].items():
         lines.append(f"  {plural(dropped, 'job')} left out: {cause}")
+    if "services" in summary:
+        lines += ["", "what services got", *_service_lines(summary["services"])]
     if failures(summary) is not None:
         lines += ["", "what failed", *_reliability_lines(summary)]
     if look_up(summary, "power.levels"):
@@ -87,6 +89,19 @@ def run_lines(results: Results) -> list[str]:
         f"{plural(engine['events'], 'event')} in {pace}, {memory} of memory",
     ]
     return lines
+
+
+def _service_lines(found: dict[str, Any]) -> Iterator[str]:
+    """What each service was given of what it wanted, and who gave way to it: two lines each."""
+    for name, seen in found["by_service"].items():
+        yield (
+            f"  {name:<28} {100 * seen['served_share']:.1f} % of "
+            f"{seen['wanted_replica_s'] / 3600:,.0f} replica-hours, "
+            f"{plural(seen['jobs_preempted'], 'preemption')}"
+        )
+        if seen["to_running_s"]:
+            mean, p99 = (format_duration(seen["to_running_s"][key]) for key in ("mean", "p99"))
+            yield f"  {'  from wanted to running':<28} {mean}, P99 {p99}"
 
 
 def _reliability_lines(summary: dict[str, Any]) -> Iterator[str]:

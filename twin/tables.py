@@ -339,6 +339,8 @@ HEADLINES: tuple[Headline, ...] = (
     Headline("reliability.goodput", "goodput of held GPU-time", "", "more"),
     Headline("reliability.availability", "GPU availability", "", "more"),
     Headline("makespan_s", "makespan", "s", "less"),
+    Headline("services.served_share", "replicas served of those wanted", "", "more"),
+    Headline("services.to_running_s.p99", "P99 from wanted to running", "s", "less"),
     Headline("power.useful_gpus", "useful GPUs", "", "more"),
     Headline("power.useful_gpus_per_mw", "useful GPUs per MW", "", "more"),
     Headline("power.mean_w", "mean power", "W", "less"),

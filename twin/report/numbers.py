@@ -21,6 +21,7 @@ FRACTIONS = frozenset(
         "throttled_fraction",
         "slo_attainment",
         "useful_share",
+        "served_share",
         "stranded_share",
         "share_error",
         "fragmentation",
