@@ -91,6 +91,14 @@ class PriorityScheduler(Scheduler):
             ranking.update(queue, key)
         if self.preempts:
             yield from _Preempting(self, ranking, queue, cluster).decisions()
+            if queue.joined and not cluster.leaving:
+                # Who gave way waits at once where saving takes no time, and may fit elsewhere.
+                ranking.update(queue, key)
+                yield from self._start_in_order(ranking, queue, cluster)
+            if len(queue):
+                wake_s = self.next_change_s(cluster.running_table()[0], cluster)
+                if cluster.now_s < wake_s < inf:
+                    yield Wake(wake_s)
         else:
             yield from self._start_in_order(ranking, queue, cluster)
 
@@ -180,9 +188,6 @@ class _Preempting:
             return
         table, running = cluster.running_table()
         keys = policy.order(table, cluster)
-        wake_s = policy.next_change_s(table, cluster)
-        if cluster.now_s < wake_s < inf:
-            yield Wake(wake_s)
         # The first that does not fit, and so many behind it.
         last = started + 1 + (policy.depth if policy.backfill != "none" else 0)
         rows, row_keys = rows[started:last], self._ranking.keys[started:last]

@@ -36,7 +36,15 @@ class TimeSlice(PriorityScheduler):
             raise DomainError("quantum: must be above 0 s")
 
     def order(self, jobs: JobsView, cluster: ClusterView) -> Keys:
-        return jobs.since_s
+        if jobs.running.any():
+            return -jobs.since_s  # who has run longest gives way first
+        # Who has waited longest goes first: the queue's order would favour the same of those whose
+        # turn ended together each time, so that their places are by what they have had.
+        turn: int = cluster.notes.get("turn", 0)
+        cluster.notes["turn"] = turn + len(jobs)
+        keys = np.zeros(len(jobs))
+        keys[np.lexsort((jobs.attained_gpu_s / jobs.gpus, jobs.since_s))] = np.arange(len(jobs))
+        return turn + keys
 
     def gives_way(
         self, running: JobsView, keys: Keys, waiting: JobsView, key: float
