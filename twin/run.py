@@ -165,6 +165,7 @@ def _run_into(scenario: Scenario, target: Path, report: bool, advance: Advance |
             decision_limit_s=scenario.policies.decision_limit_s,
             lending=built.lending,
             speeds=built.speeds,
+            bursting=built.bursting,
         )
         record = simulation.run(scenario.horizon_s, advance)
         powered = built.powering.model if built.powering is not None else None

@@ -134,6 +134,13 @@ def check_site(model: FailureModel, domains: Domains, horizon_s: float) -> None:
                 f"failures: incident {incident.name!r} at {format_duration(incident.at_s)} hits "
                 f"{incident.of} {incident.unit}, but the site has {units}, numbered from 0"
             )
+        nodes = [domains.gpu(incident.unit)[0]] if incident.of == "gpu" else None
+        pools = domains.site.node_pool[nodes or domains.nodes(incident.of, incident.unit)]
+        if all(domains.site.pools[pool].cloud is not None for pool in pools):
+            raise InputError(
+                f"failures: incident {incident.name!r} hits {incident.of} {incident.unit}, which "
+                "is all of a cloud; nothing fails there, but spot nodes are taken back"
+            )
     for work in model.maintenance:
         units = domains.units(work.of)
         round_s = ceil(units / work.at_once) * work.lasts_s

@@ -145,6 +145,10 @@ class Cluster:
         """Speed of a job on so many GPUs of a pool, against its nominal one."""
         return 1.0 if self.rates is None else self.rates(job, pool, gpus)
 
+    def is_waiting(self, row: int) -> bool:
+        """Whether a job waits."""
+        return self._columns.waiting[row] == 1
+
     def is_free(self, placement: Placement, gpus: int) -> bool:
         """Whether these are GPUs that are free, and enough of them."""
         masks, kept = self.fleet.free_mask, self.kept

@@ -67,6 +67,9 @@ class Faults:
         self._clock = clock
         self._cluster = cluster
         self._fleet = cluster.fleet
+        site = cluster.fleet.site
+        # Nothing fails in a cloud: what its provider does to nodes is a process of its own.
+        self._elsewhere = {node for p in site.cloud_pools for node in site.pool_nodes(p)}
         self._training = training
         self._incidents = training.incidents
         self._recovery = recovery
@@ -118,6 +121,8 @@ class Faults:
     def _fails(self, index: int, part: int, turn: int, now_s: float) -> None:
         cls = self.stream.classes[index]
         node = self.stream.node_of(cls, part)
+        if self._elsewhere and not self._gpus_of(cls.of, part // cls.per):
+            return
         if node >= 0 and self._is_off(cls, node, part):
             self._asleep.setdefault(node, []).append((index, part, turn + 1))
             return
@@ -205,11 +210,12 @@ class Faults:
         return fault
 
     def _gpus_of(self, level: str, unit: int) -> list[tuple[int, int]]:
-        """The nodes of a unit, and a bit for each GPU of it."""
+        """The nodes of a unit that may fail, and a bit for each GPU of it."""
         if level == "gpu":
             node, gpu = self._domains.gpu(unit)
-            return [(node, 1 << gpu)]
-        return [(node, self._whole(node)) for node in self._domains.nodes(level, unit)]
+            return [] if node in self._elsewhere else [(node, 1 << gpu)]
+        nodes = self._domains.nodes(level, unit)
+        return [(node, self._whole(node)) for node in nodes if node not in self._elsewhere]
 
     def _whole(self, node: int) -> int:
         fleet = self._fleet
@@ -277,7 +283,8 @@ class Faults:
 
     def _left(self, fault: object, now_s: float) -> None:
         """A job has left a node that it was asked to leave."""
-        assert isinstance(fault, Fault)
+        if not isinstance(fault, Fault):
+            return  # a node that its provider takes back
         fault.leaving -= 1
         if not fault.leaving:
             self._repair(fault, now_s)
@@ -381,6 +388,8 @@ class Faults:
         """A failure is foreseen: the part is repaired before it happens, if anybody heeds it."""
         cls = self.stream.classes[index]
         node = self.stream.node_of(cls, part)
+        if self._elsewhere and not self._gpus_of(cls.of, part // cls.per):
+            return
         if not self._heeds_warnings or (node >= 0 and self._is_off(cls, node, part)):
             return
         fault = self._begin(index, part, turn, now_s)
@@ -536,6 +545,8 @@ class Faults:
         now_s, units = self._clock._now, self._domains.units(plan.of)
         due_s = max(_due_s(plan, round_, first), now_s)
         for unit in range(first, min(first + plan.at_once, units)):
+            if not self._gpus_of(plan.of, unit):
+                continue
             fault = self._begin(self._index_of(plan), unit, 0, now_s, plan.lasts_s)
             self._close(fault, due_s)
             self._clock.call_at(due_s, FAILURES, self._notice_over, fault)

@@ -121,6 +121,9 @@ class Hazards:
 
     def _mttf_s(self, life: Life) -> float:
         nodes = -(-life.whole_gpus // life.node_gpus)
+        terms = self._cluster.fleet.site.pools[life.pool].cloud
+        if terms is not None:  # nothing fails there, but all may be taken back
+            return terms.mean_life_s / nodes
         return self._hazard.mttf_s(life.pool, life.job.gpus, nodes)
 
     def finish(self, end_s: float, queue: Queue) -> Incidents:

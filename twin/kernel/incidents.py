@@ -5,10 +5,10 @@ from __future__ import annotations
 from array import array
 from math import nan
 
-FAIL_STOP, SLOW, SILENT, DEGRADED, MAINTENANCE, CAP, BREAKER, THERMAL = range(8)
+FAIL_STOP, SLOW, SILENT, DEGRADED, MAINTENANCE, CAP, BREAKER, THERMAL, RECLAIM = range(9)
 KINDS = (
     *("fail_stop", "slow", "silent", "degraded", "maintenance"),
-    *("cap", "breaker", "thermal"),
+    *("cap", "breaker", "thermal", "reclaim"),
 )
 
 

@@ -131,6 +131,11 @@ class Job:
         return float(self._columns.get("until_s", self.row))
 
     @property
+    def data_bytes(self) -> float:
+        """What is moved back if it ends in a cloud; NaN if not stated. [bytes]"""
+        return float(self._columns.get("data_bytes", self.row))
+
+    @property
     def min_gpus(self) -> int:
         """Fewest GPUs that it can run on."""
         return int(self._columns.get("min_gpus", self.row)) or self.asked.gpus

@@ -97,6 +97,9 @@ class Queue:
         Jobs waiting that may use each pool.
     joined : list of Job or None
         Jobs that began to wait since somebody last emptied the list; None if nobody does.
+    home : dict of int to Shape
+        By index, of shapes that jobs take while they wait: the one that they had, which they have
+        again when they are put back.
     aside : dict of int to Job
         Replicas of services that wait, by row. They count in ``jobs``, ``gpus`` and
         ``waiting_for_pool``, and no scheduler sees them: they do not wait for their turn.
@@ -107,6 +110,8 @@ class Queue:
     ) -> None:
         self.shapes = self._shapes = shapes
         self._shape_of = shape_of
+        self._asked_of: NDArray[np.int32] | None = None  # of each job at first, if any has changed
+        self.home: dict[int, Shape] = {}
         self._columns = columns or Columns(pd.DataFrame(index=range(len(shape_of))))
         self._first_row = 0  # no job before this one waits
         self.joined: list[Job] | None = None
@@ -165,8 +170,32 @@ class Queue:
         for pool in job.shape.pools:
             self.waiting_for_pool[pool] += 1
 
+    def reshape(self, job: Job, shape: Shape) -> None:
+        """A waiting job takes another shape of its size, one of those that `home` names."""
+        if self._asked_of is None:
+            self._asked_of = self._shape_of.copy()
+        if self._listed.pop(job.row, None) is not None:
+            line = self._lines[job.shape.index]
+            line.clear(self._leaf_of[job.row])
+            line.waiting -= 1
+            self._unlisted[job.row] = job
+        self._count(job, -1)
+        job.asked = shape
+        job.take_shape(shape)
+        self._shape_of[job.row] = shape.index
+        self._count(job, 1)
+
+    def _go_home(self, job: Job) -> None:
+        """A job that comes back asks for what it asked for at first."""
+        shape = self.home.get(job.asked.index)
+        if shape is not None:
+            job.asked = shape
+            job.take_shape(shape)
+            self._shape_of[job.row] = shape.index
+
     def put_back(self, job: Job) -> None:
         """A job that has run waits again, in the place that its submit time gives it."""
+        self._go_home(job)
         if job.run_s == inf:
             self.set_aside(job)
             return
@@ -191,6 +220,7 @@ class Queue:
 
     def put_last(self, job: Job) -> None:
         """A job that has run waits again, behind all that wait now."""
+        self._go_home(job)
         if job.run_s == inf:
             self.set_aside(job)
             return
@@ -348,9 +378,11 @@ class Queue:
         self._unlisted.clear()
 
     def _make_lines(self) -> None:
-        leaf_of = np.zeros(len(self._shape_of), np.int32)
+        shape_of = self._shape_of if self._asked_of is None else self._asked_of
+        leaf_of = np.zeros(len(shape_of), np.int32)
         for shape in self._shapes:
-            rows = np.flatnonzero(self._shape_of == shape.index)
+            asked = self.home.get(shape.index, shape)
+            rows = np.flatnonzero(shape_of == asked.index)
             leaf_of[rows] = np.arange(len(rows))
             self._lines.append(_ShapeLine(shape, rows.tolist()))
         self._leaf_of = leaf_of.tolist()

@@ -32,6 +32,7 @@ POWER_COLUMNS = (
     *("dark_gpus", "busy_w", "stranded_w", "spare_w", "throttled_gpus"),
     *("power_dark_gpus", "heat_dark_gpus", "demand_dark_gpus", "stranded_dark_gpus"),
 )
+CLOUD_COLUMNS = ("dark_gpus", "rented_gpus")  # where there are clouds; power is not computed then
 HAZARD_COLUMNS = ("working_gpus", "down_gpus", "spare_gpus")
 
 
@@ -68,6 +69,8 @@ class Record:
     displaced : dict of (n_job,) arrays or None
         Where there are services: ``jobs`` that gave way to each replica, and ``lost_gpu_s``, what
         they spent on saving or had not saved.
+    rentals : dict of (n_rental,) arrays or None
+        Where there are clouds: `twin.kernel.rentals.COLUMNS`.
     events : int
         SimPy events fired.
     """
@@ -88,6 +91,7 @@ class Record:
     gpu_share: Array | None = None
     served: dict[str, Array] | None = None
     displaced: dict[str, Array] | None = None
+    rentals: dict[str, Array] | None = None
 
 
 class Recorder:
@@ -182,9 +186,10 @@ class Recorder:
         *,
         with_lives: bool = False,
         with_services: bool = False,
+        rentals: dict[str, Array] | None = None,
     ) -> Record:
         """Everything taken down, as arrays; ``with_lives`` where something may fail."""
-        log = self._log_columns(with_lives, power is not None)
+        log = self._log_columns(with_lives, power is not None, rentals is not None)
         start_s = np.frombuffer(self.start_s, float)
         end_s = np.frombuffer(self.end_s, float)
         n_jobs = len(start_s)
@@ -225,6 +230,7 @@ class Recorder:
             power=power,
             served=self._spells() if with_services else None,
             displaced=self._gave_way() if with_services else None,
+            rentals=rentals,
         )
 
     def _spells(self) -> dict[str, Array]:
@@ -237,15 +243,16 @@ class Recorder:
             table[list(self._displaced)] = list(self._displaced.values())
         return {"jobs": table[:, 0], "lost_gpu_s": table[:, 1]}
 
-    def _log_columns(self, fails: bool, powered: bool) -> dict[str, Array]:
-        names = LOG_COLUMNS + POWER_COLUMNS * powered + HAZARD_COLUMNS * fails
+    def _log_columns(self, fails: bool, powered: bool, bursts: bool) -> dict[str, Array]:
+        names = LOG_COLUMNS + POWER_COLUMNS * powered + CLOUD_COLUMNS * bursts
+        names += HAZARD_COLUMNS * fails
         rows = np.frombuffer(self.log, float).reshape(-1, len(names))
         log = {name: rows[:, i] for i, name in enumerate(names)}
         none = np.zeros(len(rows))
         if not fails:
             log |= {"working_gpus": log["busy_gpus"], "down_gpus": none, "spare_gpus": none}
         if not powered:
-            log |= dict.fromkeys(POWER_COLUMNS, none)
+            log = dict.fromkeys(POWER_COLUMNS, none) | log
         return log
 
     def _last_nodes(

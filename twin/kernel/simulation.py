@@ -16,6 +16,7 @@ from twin.errors import InvariantError
 from twin.failures.restart import RestartModel
 from twin.kernel.accounts import Accounts
 from twin.kernel.clock import ARRIVALS, CAPS, Clock, Moment
+from twin.kernel.cloud import Bursting, Clouds, no_bursting
 from twin.kernel.cluster import Cluster
 from twin.kernel.columns import Columns
 from twin.kernel.deciding import DECISION_LIMIT_S, Deciding
@@ -40,6 +41,7 @@ from twin.kernel.shared import (
     shared_fleet,
     wants,
 )
+from twin.kernel.ways import ways_to_clouds
 from twin.policies.base import PlacementPolicy, Scheduler
 from twin.policies.decisions import Preempt, Start, Wake
 from twin.policies.view import JobView, Placement, Shape
@@ -76,6 +78,8 @@ class Simulation:
         How jobs share GPUs; one that asks for a part gets a whole one if not given.
     speeds : Speeds, optional
         How fast jobs run on which GPUs; all are alike if not given.
+    bursting : Bursting, optional
+        When nodes of clouds are rented, and for whom; never if not given.
     """
 
     def __init__(
@@ -90,6 +94,7 @@ class Simulation:
         decision_limit_s: float = DECISION_LIMIT_S,
         lending: Lending | None = None,
         speeds: Speeds | None = None,
+        bursting: Bursting | None = None,
     ) -> None:
         self.clock = Clock()
         self.jobs = jobs
@@ -98,12 +103,16 @@ class Simulation:
         serves = has_services(jobs)
         demand = lending.demand if lending is not None else None
         moves = scheduler.preempts or serves or speeds is not None or demand is not None
-        if moves and reliability is None:
+        if (moves or site.cloud_pools) and reliability is None:
             reliability = nothing_fails()
         restarts = reliability.restarts if reliability else None
         self._wants = wants(jobs, lending) if lending is not None else None
         by = placement.distinguishes
         shapes, self._shape_of = shapes_of(jobs, site, restarts, self._wants, by)
+        if site.cloud_pools:
+            bursting = bursting or no_bursting()
+            rents = bursting.rents
+            shapes, self._shape_of, ways = ways_to_clouds(shapes, self._shape_of, site, rents=rents)
         self._shapes = shapes
         run_s = jobs["run_s"].to_numpy()
         self._run_s = working_s(jobs)
@@ -127,6 +136,7 @@ class Simulation:
         self._hazards = Hazards(reliability, self) if reliability else None
         self._services: Services | None = None
         self._neighbours: Neighbours | None = None
+        self._clouds: Clouds | None = None
         self._counted: Nominal | Paced | Accounts
         if self._hazards is not None:
             self._begin = self._hazards.training.start
@@ -140,6 +150,8 @@ class Simulation:
                     self._hazards.training,
                     lambda job, pool: of(job.model, types[pool]),
                 )
+            if bursting is not None and site.cloud_pools:
+                self._clouds = Clouds(bursting, ways, self._hazards, self)
             if serves:
                 training = self._hazards.training
                 self._services = Services(
@@ -194,9 +206,12 @@ class Simulation:
     def _run(self, horizon_s: float | None, advance: Advance | None) -> Record:
         clock, queue, cluster = self.clock, self.queue, self.cluster
         hazards, power, services = self._hazards, self._power, self._services
+        clouds = self._clouds
         until_s = inf if horizon_s is None else horizon_s
         if hazards is not None:
             hazards.begin(until_s)
+        if clouds is not None:
+            clouds.begin()
         if power is not None:
             if hazards is not None:
                 power.knock_out = hazards.faults.knock_out
@@ -216,6 +231,8 @@ class Simulation:
             if services is not None and queue.aside:
                 services.settle(now_s)
             if queue.head is not None or self._woken:
+                self._decide(now_s)
+            if clouds is not None and clouds.settle(now_s):
                 self._decide(now_s)
             if self._neighbours is not None:
                 self._neighbours.settle(now_s)
@@ -239,6 +256,7 @@ class Simulation:
             metered,
             with_lives=hazards is not None,
             with_services=services is not None,
+            rentals=clouds.table(end_s) if clouds is not None else None,
         )
         return record if self._wants is None else in_parts(record, self.jobs, self._wants)
 
@@ -309,6 +327,8 @@ class Simulation:
             return False
         if not running and self.queue.head is None:
             return True
+        if self._clouds is not None and self._clouds.is_coming:
+            return False
         if power is not None and power.is_coming:
             return False
         return self._hazards is None or not self._hazards.faults.repairing
@@ -430,6 +450,8 @@ class Simulation:
         )
         if self._power is not None:
             row += self._power.note(now_s, stranded_w)
+        if self._clouds is not None:
+            row += self._clouds.state()
         self.recorder.log.extend(row if self._hazards is None else row + self._hazards.state())
 
 

@@ -18,7 +18,7 @@ from twin.kernel.accounts import Accounts
 from twin.kernel.clock import COMPLETIONS, FAILURES, Clock
 from twin.kernel.cluster import Cluster
 from twin.kernel.defects import Defects
-from twin.kernel.incidents import FAIL_STOP, Incidents
+from twin.kernel.incidents import FAIL_STOP, RECLAIM, Incidents
 from twin.kernel.job import Job
 from twin.kernel.life import AWAY, IDLED, RESTARTING, RUNNING, SAVING, STARTING, Life
 from twin.kernel.progress import Progress
@@ -362,7 +362,7 @@ class Training:
         counted = life.busy_gpus if incident in life.troubled else 0
         self._stop_for(life, incident, now_s)
         life.known = False
-        life.hits += 1
+        life.hits += self.incidents.kind[incident] != RECLAIM
         life.hit.add(level)
         leaving = [node for node in life.leaving if node not in nodes]
         self.drop(life, [*nodes, *leaving], now_s)
@@ -371,7 +371,7 @@ class Training:
 
     def _stop_for(self, life: Life, incident: int, now_s: float) -> None:
         """Bring it to a standstill because of an incident."""
-        self.stop(life, now_s)
+        self.stop(life, now_s, by_fault=self.incidents.kind[incident] != RECLAIM)
         life.incident = incident
         self.incidents.hit(incident, life.job.row)
         self.incidents.trouble(incident)

@@ -43,6 +43,8 @@ class Fleet:
         Nodes held back.
     dark_nodes : set of int
         Nodes that are switched off, those that are waking included.
+    cordoned : set of int
+        Nodes on which no job may start: what of them is not held is dark.
     leaving : dict of int to int
         GPUs that are down but still held, by node.
     before_leaving : callable
@@ -68,6 +70,7 @@ class Fleet:
         self.down_mask: list[int] = [0] * site.n_nodes
         self.spare_nodes: set[int] = set()
         self.dark_nodes: set[int] = set()
+        self.cordoned: set[int] = set()
         self.before_failing: Callable[[int], None] = _nothing
         self.up_s: dict[int, float] = {}
         self.leaving: dict[int, int] = {}
@@ -129,6 +132,9 @@ class Fleet:
                 mask = self._taken_down(node, mask)
                 if not mask:
                     continue
+            if self.cordoned and node in self.cordoned:
+                self.dark_gpus += mask.bit_count()
+                continue
             after = free | mask
             free_mask[node] = after
             pool = self.node_pool[node]
@@ -204,6 +210,19 @@ class Fleet:
         self.dark_nodes.remove(node)
         self.dark_gpus -= whole.bit_count()
         self._move(node, 0, whole)
+
+    def cordon(self, node: int) -> None:
+        """No job may start on a node any more; what jobs hold of it is dark once they leave."""
+        free = self.free_mask[node]
+        if free:
+            self._move(node, free, 0)
+            self.dark_gpus += free.bit_count()
+        self.cordoned.add(node)
+
+    def close(self, node: int) -> None:
+        """A cordoned node that no job holds any more is dark as others are."""
+        self.cordoned.remove(node)
+        self.dark_nodes.add(node)
 
     def hide(self, pool: int, nodes: Iterable[int]) -> list[tuple[int, int]]:
         """Let searches for a place pass over these nodes of a pool; what `unhide` takes."""
