@@ -12,6 +12,7 @@ from twin.scenario import check
 from twin.scenario.check import KnownName
 from twin.scenario.distributions import DurationLaw, FactorLaw
 from twin.scenario.forms import Tagged
+from twin.scenario.labels import Label
 from twin.scenario.quantities import (
     Bytes,
     Count,
@@ -252,7 +253,7 @@ class Fill(Section):
 
 
 Transform = Annotated[
-    Window | TimeScale | LoadScale | MaxGpus | Shuffle | ResampleArrivals | Fill,
+    Window | TimeScale | LoadScale | MaxGpus | Shuffle | ResampleArrivals | Fill | Label,
     Tagged(
         window=Window,
         time_scale=TimeScale,
@@ -261,6 +262,7 @@ Transform = Annotated[
         shuffle=Shuffle,
         resample_arrivals=ResampleArrivals,
         fill=Fill,
+        label=Label,
         example="{load_scale: 0.5}",
     ),
 ]

@@ -20,6 +20,7 @@ from twin.errors import InputError
 from twin.streams import stream
 from twin.units import format_duration
 from twin.workload.jobs import Workload
+from twin.workload.labels import label
 
 if TYPE_CHECKING:
     from twin.scenario import workload as asked
@@ -72,6 +73,7 @@ def apply(
 
 def _one(workload: Workload, transform: Any, rng: Generator, n_gpus: int) -> Workload:
     from twin.scenario import workload as asked
+    from twin.scenario.labels import Label
 
     match transform:
         case asked.Window():
@@ -86,6 +88,8 @@ def _one(workload: Workload, transform: Any, rng: Generator, n_gpus: int) -> Wor
             return max_gpus(workload, transform.gpus)
         case asked.Fill():
             return fill(workload, transform.until * n_gpus, transform.every_s, rng)
+        case Label():
+            return label(workload, transform, rng)
         case asked.Shuffle():
             return shuffle(workload, rng)
         case asked.ResampleArrivals(arrivals=asked.Weekly(rate_per_s=rate_per_s)):
