@@ -342,6 +342,7 @@ class Training:
             self.restarts.leave(life, now_s)
         life.event = life.rejoining = None
         life.phase = IDLED
+        life.saves_all = False
         self._cluster.leaving.pop(life.job.row, None)
         if isnan(life.interrupted_s):
             life.interrupted_s = now_s
