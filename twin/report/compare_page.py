@@ -12,6 +12,7 @@ from twin.report.board import boards, leaders
 from twin.report.figures.ledgers import ledgers
 from twin.report.figures.queues import Clocked, queues
 from twin.report.figures.waits import Curve, completion_curves, wait_curves
+from twin.report.filling import filling
 from twin.report.html import render, save
 from twin.report.intervals import intervals
 from twin.report.pairs import Paired, paired, same_jobs
@@ -99,6 +100,7 @@ def comparison_html(runs: Sequence[Results], labels: Sequence[str]) -> str:
         pairings=pairings,
         overall=[replace(each.rows[0], label=each.letter) for each in pairings if each.rows],
         pictures=pictures(runs, labels, strokes),
+        filled=filling(runs, strokes),
         sizes=schedulers.sizes(runs, labels, strokes),
         nodes=schedulers.nodes(runs, labels),
         fairness=schedulers.fairness(runs, strokes),
