@@ -4,9 +4,6 @@ import numpy as np
 import pytest
 from schedulers_case import hall, made, play, spells, work
 
-from twin.kernel.usage import Usage
-from twin.policies.schedulers.sia import sizes
-
 ONE, TWO = hall(1), hall(2)
 
 
