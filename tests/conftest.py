@@ -42,6 +42,19 @@ job_id,submit_s,run_s,gpus,user
 """
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Policies of one's own can be tested as the built-in ones are."""
+    parser.addoption(
+        "--plugin", action="append", default=[], help="Python file with policies of your own"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Known before the tests ask for all names there are."""
+    for path in config.getoption("--plugin"):
+        registry.load_plugin(Path(path))
+
+
 @pytest.fixture
 def small(tmp_path: Path) -> Callable[..., Path]:
     """Writes a scenario of few jobs, with the trace beside it; gives the scenario's path."""

@@ -6,6 +6,7 @@ import pytest
 from twin.errors import InvariantError, PolicyError
 from twin.kernel.simulation import Simulation
 from twin.policies.base import PlacementPolicy, Scheduler
+from twin.policies.decisions import Wake
 from twin.registry import PLACEMENTS, SCHEDULERS, make_policy
 from twin.site.index import FreeIndex
 from twin.site.layout import Pool, lay_out
@@ -51,10 +52,11 @@ def random_jobs(seed, n=300):
 
 
 def test_empty_queue_and_no_free_gpu(scheduler, placement):
-    """Asked with nothing waiting, or with nothing free, a scheduler starts nothing."""
+    """Asked with nothing waiting, or with nothing free, a scheduler does nothing."""
     jobs = job_table({"submit_s": [0.0, 1.0], "run_s": [50.0, 1.0], "gpus": [24, 1]})
     simulation = Simulation(SITE, jobs, scheduler, placement)
-    assert list(scheduler.choose(simulation.queue, simulation.cluster)) == []
+    decisions = scheduler.choose(simulation.queue, simulation.cluster)
+    assert all(isinstance(decision, Wake) for decision in decisions)
     record = simulation.run()
     assert record.start_s[0] == 0.0
     if not scheduler.preempts:

@@ -3,6 +3,7 @@
 import ast
 import importlib
 import re
+import subprocess
 import sys
 
 import pytest
@@ -47,6 +48,25 @@ def test_a_block_that_is_not_true_is_found():
     with session() as reader:
         reader.follow(page)
     assert len(reader.wrong) == 5, reader.wrong
+
+
+def test_the_policies_of_the_tutorial_conform(tmp_path):
+    """They meet the list that the page tells its readers to try theirs on."""
+    page = (ROOT / "docs/write-a-scheduler.md").read_text("utf-8")
+    plugins, names = [], []
+    for block in blocks(page):
+        path = tmp_path / block.options.get("file", "")
+        if path.suffix == ".py" and path.stem != "wrong":
+            path.write_text(block.text, encoding="utf-8")
+            plugins.append(f"--plugin={path}")
+            names += re.findall(r'@policy\("(.+)"\)', block.text)
+    assert len(names) == 5
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "no:cacheprovider"]
+    command += ["tests/conformance/test_policies.py", *plugins, "-k", " or ".join(names)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    passed = re.search(r"(\d+) passed", done.stdout)
+    assert passed and int(passed[1]) >= 3 * len(names)
 
 
 def test_the_worked_example_is_that_of_the_independent_reference(monkeypatch):

@@ -97,6 +97,10 @@ class JobView(Protocol):
     def preemptions(self) -> int:
         """How often a scheduler has preempted it."""
 
+    @property
+    def held(self) -> Mapping[int, int]:
+        """The nodes that it runs on, each with a mask of its GPUs there; only while it runs."""
+
     def left_s(self, now_s: float) -> float:
         """Expected duration of what it has left to do."""
 
