@@ -56,7 +56,7 @@ class Share:
 
 
 GPU_TIME_SHARES: tuple[Share, ...] = (
-    Share("dark", "dark", "not powered: a cap or a policy keeps it off"),
+    Share("dark", "dark", "not powered: a cap or a policy keeps it off; or not rented"),
     Share("down", "down", "failed, in repair or in maintenance"),
     Share("spare", "spare", "held back to replace what fails"),
     Share("idle", "idle", "free, and no work waits that may use it"),
@@ -206,7 +206,7 @@ INCIDENTS = _table(
             "kind",
             "category",
             "",
-            "fail_stop, slow, silent, degraded, maintenance, cap, breaker, thermal",
+            "fail_stop, slow, silent, degraded, maintenance, cap, breaker, thermal, reclaim",
         ),
         ("gpus_down", "int64", "", "GPUs taken down"),
         ("gpus_idled", "int64", "", "healthy GPUs idled in the gangs it hit"),
@@ -302,9 +302,28 @@ POWER = _table(
     ],
 )
 
+RENTALS = _table(
+    "rentals",
+    "one row per node that was rented from a cloud, in the order of asking",
+    [
+        ("pool", "category", "", "the cloud"),
+        ("node", "int32", "", "node id"),
+        ("gpus", "int32", "", "its GPUs"),
+        ("asked_s", "float64", "s", "when it was asked for: it is paid for from then on"),
+        ("ready_s", "float64", "s", "when jobs could start on it; NaN if it was not there yet"),
+        ("end_s", "float64", "s", "when it was given back or taken; the horizon if neither"),
+        ("reclaimed", "int32", "", "1 if its provider took it back"),
+        ("held_gpu_s", "float64", "GPU s", "GPU-time that jobs held on it"),
+        ("billed_s", "float64", "s", "time billed: the time rented, rounded up"),
+        ("usd", "float64", "USD", "rent"),
+    ],
+)
+
 RUN_TABLES: tuple[Table, ...] = (JOBS, ALLOCATIONS, INCIDENTS, TIMELINE, DOMAINS)
 # Only of runs in which power is computed; others, and earlier ones, have no such file.
 POWER_TABLES: tuple[Table, ...] = (POWER,)
+# Only of runs on sites with clouds.
+CLOUD_TABLES: tuple[Table, ...] = (RENTALS,)
 
 
 # Headline figures of a run: key in summary.json (dotted), label, unit, and whether less is better.
@@ -350,7 +369,7 @@ HEADLINES: tuple[Headline, ...] = (
     Headline("power.throttled_fraction", "throttled fraction", "", "less"),
     Headline("power.swing_w", "swing within steps (P99)", "W", "less"),
     Headline("power.cap_violation_s", "time above the cap", "s", "less"),
-    Headline("cost.usd", "cost of power", "USD", "less"),
+    Headline("cost.usd", "cost", "USD", "less"),
     Headline("cost.kgco2", "carbon", "kg", "less"),
 )
 

@@ -300,7 +300,7 @@ def test_compared_runs_show_power_over_the_price() -> None:
     page = Page(comparison_html([powered_run(), powered_run(name="b", rates=False)], ["a", "b"]))
     assert "hours in which the price of electricity is above its mean" in page.text
     assert page.row("mean power")[1:] == ["103 kW", "103 kW", "the same"]
-    assert page.row("cost of power")[1:3] == ["1,500 USD", "–"]
+    assert page.row("cost")[1:3] == ["1,500 USD", "–"]
     plain = Page(comparison_html([fake_run(20), fake_run(20)], ["a", "b"])).text
     assert "Power over time" not in plain
     dry = powered_run(rates=False)

@@ -46,7 +46,7 @@ class Shares:
 def shares(
     jobs: pd.DataFrame,
     allocations: pd.DataFrame,
-    n_gpus: int,
+    n_gpus: float,
     horizon_s: float,
     edges_s: Array | None = None,
 ) -> Shares | None:
@@ -56,7 +56,7 @@ def shares(
     ----------
     jobs, allocations : DataFrame
         Tables of a run.
-    n_gpus : int
+    n_gpus : float
         GPUs installed, up or not.
     horizon_s : float
         Simulated time. [s]
@@ -135,7 +135,9 @@ def share_errors(found: Shares) -> Array:
     return np.where(known, np.abs(apart, out=apart).sum(axis=0) / 2, np.nan)
 
 
-def finish_time_fairness(jobs: pd.DataFrame, found: Shares, n_gpus: int, horizon_s: float) -> Array:
+def finish_time_fairness(
+    jobs: pd.DataFrame, found: Shares, n_gpus: float, horizon_s: float
+) -> Array:
     """rho of each completed job: its completion time over that on a share of its own.
 
     Returns
@@ -169,7 +171,7 @@ def finish_time_fairness(jobs: pd.DataFrame, found: Shares, n_gpus: int, horizon
 
 
 def fairness(
-    jobs: pd.DataFrame, allocations: pd.DataFrame, n_gpus: int, horizon_s: float
+    jobs: pd.DataFrame, allocations: pd.DataFrame, n_gpus: float, horizon_s: float
 ) -> dict[str, Any]:
     """Jain's index, error of the shares and rho; nothing if there is but one tenant.
 
@@ -207,7 +209,7 @@ def fairness(
 
 
 def fairness_over_time(
-    jobs: pd.DataFrame, allocations: pd.DataFrame, n_gpus: int, horizon_s: float, bin_s: float
+    jobs: pd.DataFrame, allocations: pd.DataFrame, n_gpus: float, horizon_s: float, bin_s: float
 ) -> pd.DataFrame:
     """Time means of attained and entitled GPUs of each tenant, and of the error of the shares.
 

@@ -56,8 +56,10 @@ def makespan_s(jobs: pd.DataFrame, horizon_s: float) -> float:
     return float(last_s) - first_s if last_s == last_s else 0.0
 
 
-def utilisation(jobs: pd.DataFrame, n_gpus: int, horizon_s: float) -> float:
+def utilisation(jobs: pd.DataFrame, n_gpus: float, horizon_s: float) -> float:
     """GPU-time that jobs asked for and held, over all installed GPU-time of the makespan.
+
+    ``n_gpus`` is the mean of that time where nodes are rented.
 
     What a job lacks after a fault, and its time back in the queue, is not held.
     """

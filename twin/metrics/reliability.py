@@ -15,15 +15,15 @@ _MOST_USERS = 20
 
 
 def reliability(
-    outcome: Outcome, n_gpus: int, expected_mtti_s: Callable[[str, int], float]
+    outcome: Outcome, n_gpus: float, expected_mtti_s: Callable[[str, int], float]
 ) -> dict[str, Any]:
     """The section ``reliability`` of the summary.
 
     Parameters
     ----------
     outcome : Outcome
-    n_gpus : int
-        GPUs installed.
+    n_gpus : float
+        GPUs installed; in the mean, where nodes are rented.
     expected_mtti_s : callable
         Mean time to interruption of a job in a pool (name) of so many GPUs by the nominal rates of
         all that it needs. [s]
@@ -32,16 +32,18 @@ def reliability(
     -----
     MTTI is the time for which jobs ran over the interruptions that they met. ETTR is useful
     GPU-time over the GPU-time that jobs would have had if they had held their GPUs from first
-    start to end, waiting for a new gang included. Goodput is useful over held GPU-time.
+    start to end, waiting for a new gang included. Goodput is useful over held GPU-time. Nodes that
+    a cloud takes back are no failures: neither the incidents nor the interruptions count them.
     """
     jobs, incidents = outcome.jobs, outcome.incidents
+    failures = incidents[(incidents["kind"] != "reclaim").to_numpy()]
     started = jobs[jobs["start_s"].notna().to_numpy()]
-    users = incidents["users_hit"].to_numpy()
+    users = failures["users_hit"].to_numpy()
     down_gpu_s = outcome.gpu_time["down"]
     total_gpu_s = n_gpus * outcome.horizon_s
-    repaired_s = (incidents["recovered_s"] - incidents["time_s"]).dropna().to_numpy()
+    repaired_s = (failures["recovered_s"] - failures["time_s"]).dropna().to_numpy()
     return {
-        "incidents": len(incidents),
+        "incidents": len(failures),
         "caps": int((incidents["kind"] == "cap").sum()),
         "interruptions": int(started["interruptions"].sum()),
         **_shares(started, outcome.horizon_s),
@@ -53,9 +55,9 @@ def reliability(
             "p50": float(np.median(repaired_s)) if len(repaired_s) else None,
         },
         "by_size": _by_size(started, outcome.horizon_s, expected_mtti_s),
-        "by_component": _by_component(incidents),
+        "by_component": _by_component(failures),
         "by_kind": _by_kind(started),
-        "worst_incident": _worst(incidents),
+        "worst_incident": _worst(failures),
         "availability_by_user": _by_user(started, outcome.horizon_s),
     }
 
@@ -161,7 +163,7 @@ def _worst(incidents: pd.DataFrame) -> dict[str, Any] | None:
     at = int(cost.to_numpy().argmax())
     row = incidents.iloc[at]
     return {
-        "row": at,
+        "row": int(incidents.index[at]),
         "time_s": float(row["time_s"]),
         "component": str(row["component"]),
         "domain": str(row["domain"]),

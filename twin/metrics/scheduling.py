@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from twin.metrics.by_class import by_class
+from twin.metrics.cloud import gpus_there
 from twin.metrics.deadlines import deadlines
 from twin.metrics.fairness import fairness
 from twin.metrics.fragmentation import fragmentation
@@ -25,7 +26,7 @@ def scheduling(outcome: Outcome, site: Site) -> dict[str, Any]:
     if jobs.empty:
         return {}
     return {
-        **fairness(jobs, allocations, site.n_gpus, horizon_s),
+        **fairness(jobs, allocations, gpus_there(outcome, site, 0.0, horizon_s), horizon_s),
         **fragmentation(jobs, allocations, site, horizon_s, outcome.gpu_time),
         **moves(jobs, allocations, horizon_s),
         **deadlines(jobs, horizon_s),

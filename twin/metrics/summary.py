@@ -6,9 +6,13 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
+import pandas as pd
+
 from twin.facility.cooling import Cooling
 from twin.facility.tariff import Tariff
+from twin.metrics.cloud import cloud, gpus_there
 from twin.metrics.cost import cost
+from twin.metrics.gpu_cost import with_gpus
 from twin.metrics.jobs import bounded_slowdown, counts, makespan_s, quantiles, utilisation
 from twin.metrics.place import place
 from twin.metrics.power import power
@@ -41,6 +45,8 @@ def summarise(
     jobs = outcome.jobs[outcome.jobs["until_s"].isna()]
     waited = jobs["wait_s"].dropna().to_numpy()
     ended = jobs["jct_s"].dropna().to_numpy()
+    span_s, first_s = makespan_s(outcome.jobs, outcome.horizon_s), _first_s(outcome.jobs)
+    there = gpus_there(outcome, site, first_s, first_s + span_s)
     summary: dict[str, Any] = {
         "scenario": name,
         "seed": seed,
@@ -53,7 +59,7 @@ def summarise(
         "jct_s": quantiles(ended),
         "bounded_slowdown": quantiles(bounded_slowdown(jobs)),
         "makespan_s": makespan_s(jobs, outcome.horizon_s),
-        "utilisation": utilisation(outcome.jobs, site.n_gpus, outcome.horizon_s),
+        "utilisation": utilisation(outcome.jobs, there, outcome.horizon_s),
         "ledgers": {
             "gpu_time": {
                 "unit": "gpu_s",
@@ -74,6 +80,7 @@ def summarise(
         summary["scheduling"] = shared
     if outcome.replicas is not None:
         summary["services"] = services(outcome)
+    found_cost: dict[str, Any] = {}
     if outcome.energy is not None:
         summary["ledgers"]["energy"] = {
             "unit": "J",
@@ -87,8 +94,19 @@ def summarise(
             summary["power"]["water_l"] = cooling.water_l(*heat)
         found_cost = cost(outcome, tariff) if tariff is not None else {}
         if found_cost:
-            summary["cost"] = found_cost | {"water_l": summary["power"].get("water_l")}
+            found_cost |= {"water_l": summary["power"].get("water_l")}
+    found_cost = with_gpus(found_cost, outcome, site)
+    if found_cost:
+        summary["cost"] = found_cost
+    if outcome.rentals is not None:
+        summary["cloud"] = cloud(outcome, site)
     if expected_mtti_s is not None:
-        found = reliability(outcome, site.n_gpus, expected_mtti_s)
+        gpus = gpus_there(outcome, site, 0.0, outcome.horizon_s)
+        found = reliability(outcome, gpus, expected_mtti_s)
         summary["reliability"] = found | place(found["worst_incident"], outcome.incidents, site)
     return summary
+
+
+def _first_s(jobs: pd.DataFrame) -> float:
+    """When the first job was submitted. [s]"""
+    return float(jobs["submit_s"].iloc[0]) if len(jobs) else 0.0

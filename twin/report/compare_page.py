@@ -27,7 +27,7 @@ from twin.tables import GPU_TIME_SHARES
 
 _ANSWER = (
     *("useful GPU-time", "mean wait", "mean completion time (JCT)", "makespan"),
-    *("mean power", "cost of power", "carbon"),
+    *("mean power", "cost", "carbon"),
 )
 
 _FEW = 4  # runs up to which each is set against the first in words and in wide tables

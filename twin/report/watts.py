@@ -173,16 +173,20 @@ def _costs(cost: object) -> list[Card]:
     if is_number(cost.get("usd")):
         parts = [
             f"{name} {numbers.money(cost[key])}"
-            for key, name in (("usd_energy", "energy"), ("usd_demand", "demand charge"))
+            for key, name in (
+                ("usd_energy", "energy"),
+                ("usd_demand", "demand charge"),
+                ("usd_own", "own GPUs"),
+            )
             if is_number(cost.get(key))
         ]
-        entries.append(Card("cost of power", numbers.money(cost["usd"]), ", ".join(parts)))
+        entries.append(Card("cost", numbers.money(cost["usd"]), ", ".join(parts)))
     if is_number(cost.get("usd_per_useful_gpu_hour")):
         entries.append(
             Card(
                 "cost per useful GPU-hour",
                 numbers.money(cost["usd_per_useful_gpu_hour"]),
-                "of power alone",
+                "GPUs included" if "usd_own" in cost else "of power alone",
             )
         )
     if is_number(cost.get("kgco2")):

@@ -24,6 +24,7 @@ from twin.results.power import (
     tariff_series,
     timeline_columns,
 )
+from twin.results.rentals import egress, rentals, rented_series
 from twin.results.services import replicas, service_series
 from twin.results.spells import migrations
 from twin.site.domains import LEVELS, Domains
@@ -56,6 +57,8 @@ class Outcome:
     horizon_s: float
     not_submitted: int  # jobs whose submit time lies beyond the horizon
     replicas: pd.DataFrame | None = None  # beside `jobs`; None where there are no services
+    rentals: pd.DataFrame | None = None  # None where there are no clouds
+    egress: dict[str, tuple[float, float]] | None = None  # cloud -> bytes moved back, USD
 
 
 # The recorder's constants, in order, as places in JOB_STATES.
@@ -98,7 +101,9 @@ def outcome(
     starts_s = bin_starts(record.horizon_s, timeline_bin_s or bin_width_s(record.horizon_s))
     kept = np.flatnonzero(record.state != recorder.NOT_SUBMITTED)
     served = replicas(record)
+    rented = rentals(record, site)
     series = service_series(record, jobs, starts_s)
+    series += rented_series(rented, site, record.horizon_s, starts_s)
     return Outcome(
         jobs=_jobs(record, jobs, shares, site).iloc[kept].reset_index(drop=True),
         allocations=_frame(ALLOCATIONS, record.allocations),
@@ -112,6 +117,8 @@ def outcome(
         horizon_s=record.horizon_s,
         not_submitted=len(jobs) - len(kept),
         replicas=served.iloc[kept].reset_index(drop=True) if served is not None else None,
+        rentals=rented,
+        egress=egress(record, jobs, site) if rented is not None else None,
     )
 
 

@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, Any
 from twin.errors import ResultError, StorageError
 from twin.tables import (
     ALLOCATIONS,
+    CLOUD_TABLES,
     DOMAINS,
     INCIDENTS,
     JOBS,
     POWER,
     POWER_TABLES,
+    RENTALS,
     RUN_TABLES,
     TIMELINE,
     Table,
@@ -132,6 +134,13 @@ class Results:
         if not (self.path / f"{POWER.name}.parquet").exists():
             return None
         return self._table(POWER)
+
+    @cached_property
+    def rentals(self) -> pd.DataFrame | None:
+        """One row per node rented: `twin.tables.RENTALS`; None without clouds."""
+        if not (self.path / f"{RENTALS.name}.parquet").exists():
+            return None
+        return self._table(RENTALS)
 
     def __repr__(self) -> str:
         return f"Results({str(self.path)!r})"
@@ -252,7 +261,7 @@ def write_run(
     scenario_yaml: str,
 ) -> None:
     """Write the tables and texts of a run into a folder (see `whole_or_nothing`)."""
-    for table in (*RUN_TABLES, *POWER_TABLES):
+    for table in (*RUN_TABLES, *POWER_TABLES, *CLOUD_TABLES):
         frame = getattr(outcome, table.name)
         if frame is not None:
             write_table(frame, folder / f"{table.name}.parquet")
