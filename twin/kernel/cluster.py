@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from math import inf
 from typing import Any
 
@@ -58,6 +59,8 @@ class Cluster:
         Speed of a job, by its model, on some GPUs of a pool, against its nominal one.
     kept : dict of int to int
         GPUs free now, by node, that nobody may have but a replica that waits for more.
+    reserved : dict of int to float
+        Nodes on which no job may start but by a reservation, and until when. [s]
     """
 
     def __init__(
@@ -97,6 +100,7 @@ class Cluster:
         self._found_in = [-1] * n_shapes
         self._state = 0
         self.kept: dict[int, int] = {}
+        self.reserved: dict[int, float] = {}
         self._promises: list[tuple[Placement, float]] = []
         self._ready = ReadyTimes(fleet, self.residents)
         self.can_preempt: Callable[[Job], bool] = _never
@@ -160,6 +164,7 @@ class Cluster:
                 0 < count <= masks[node].bit_count() - kept.get(node, 0)
                 for node, count in placement
             )
+            and nodes.isdisjoint(self.reserved)
         )
 
     def sketch(self) -> Sketch:
@@ -167,6 +172,7 @@ class Cluster:
         sketch = Sketch(self.fleet, self._policy, self.leaving.values())
         for placement, _ in self._promises:
             sketch.take(placement)
+        sketch.close(self.reserved)
         return sketch
 
     def shape(self, job: JobView, gpus: int, pool: int) -> Shape:
@@ -229,7 +235,7 @@ class Cluster:
             index = fleet.index[pool]
             if index.free_gpus >= shape.gpus:
                 place = self._place_in(pool, shape)
-                if place and (self.refuses is not None or self.kept):
+                if place and (self.refuses is not None or self.kept or self.reserved):
                     place = self._admitted(pool, shape, place)
                 if place:
                     break
@@ -259,7 +265,9 @@ class Cluster:
         return found
 
     def closed_to(self, place: Placement) -> Sequence[int]:
-        """Nodes of a placement that cannot be used: kept for another, or refused."""
+        """Nodes that a placement cannot use: reserved, kept for another, or refused."""
+        if self.reserved and any(node in self.reserved for node, _ in place):
+            return list(self.reserved)
         if self.kept:
             masks, kept = self.fleet.free_mask, self.kept
             closed = [v for v, n in place if v in kept and masks[v].bit_count() - n < kept[v]]
@@ -291,6 +299,32 @@ class Cluster:
             self.kept, self._ready.promised = kept, promised
             self.changed()
         self._promises = list(promises)
+
+    def reserve_nodes(self, until_s: dict[int, float]) -> None:
+        """From now on these nodes are closed, each until the time given."""
+        before, self.reserved = self.reserved, until_s
+        self._ready.reserved = until_s
+        self._ready.stale.update(
+            node for node in {*before, *until_s} if before.get(node) != until_s.get(node)
+        )
+        self.changed()
+
+    @contextmanager
+    def without_reserved(self) -> Iterator[None]:
+        """Meanwhile the index of free places does not show nodes that are closed."""
+        hidden = [
+            (pool, self.fleet.hide(pool, self.reserved)) for pool in range(len(self.site.pools))
+        ]
+        try:
+            yield
+        finally:
+            for pool, nodes in hidden:
+                self.fleet.unhide(pool, nodes)
+
+    def withdraw(self, job: Job) -> None:
+        """A waiting job starts without the scheduler: nothing is promised to it any more."""
+        if self._plan is not None and job in self._plan:
+            self._plan.withdraw(job)
 
     def start(self, job: Job, placement: Placement) -> None:
         """Give a job its GPUs."""
@@ -467,6 +501,7 @@ class ReadyTimes:
             nodes = fleet.site.pool_nodes(pool)
             self._ready_s[: built.gpus_per_node + 1, nodes.start : nodes.stop] = -np.inf
         self.promised: dict[int, list[tuple[int, float]]] = {}  # by node: GPUs, until when
+        self.reserved: dict[int, float] = {}  # nodes that are closed, until when
         self.stale: set[int] = set()  # nodes whose column is out of date
         self.moved: dict[int, Job] = {}  # jobs, by row, whose nodes' columns are
 
@@ -533,5 +568,7 @@ class ReadyTimes:
                 column += [fleet.expected_up_s(node)] * missing
             for gpus, until_s in self.promised.get(node, ()):
                 column = [-inf, *sorted([*column[1 + gpus :], *[until_s] * gpus])]
+            if (closed_s := self.reserved.get(node)) is not None:
+                column = [-inf, *(max(ready_s, closed_s) for ready_s in column[1:])]
             self._ready_s[: len(column), node] = column
         self.stale.clear()

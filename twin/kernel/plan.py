@@ -17,7 +17,8 @@ from twin.policies.view import Placement, Shape
 if TYPE_CHECKING:
     from twin.kernel.cluster import Cluster, ReadyTimes
 
-_DOWN, _ABSENT, _KEPT = -1, -2, -3  # what holds GPUs beside jobs, whose rows are 0 and above
+# What holds GPUs beside jobs, whose rows are 0 and above.
+_DOWN, _ABSENT, _KEPT, _RESERVED = -1, -2, -3, -4
 
 # The plan knows nothing of power: where a cap keeps due jobs waiting, it would be made anew at
 # every instant.
@@ -77,6 +78,7 @@ class Plan:
         self._made_s = -inf  # when all was last made anew
         self._count = 0  # of times that something came free earlier than was expected
         self._freed_at = [0] * len(self._size)  # that count, by node
+        self._withdrew = False  # since the last renewal
         self._freed: tuple[int, dict[int, list[int]]] = (0, {})
         ready.stale.update(range(len(self._size)))
 
@@ -114,7 +116,7 @@ class Plan:
         for promise in due:
             if self._is_kept(promise):
                 yield promise.job
-        moved = self._count > count
+        moved, self._withdrew = self._count > count or self._withdrew, False
         while moved:
             moved = False
             for promise in list(self._ordered):
@@ -148,6 +150,17 @@ class Plan:
             self._free.take(place, now_s, end_s)
             self._starts(job, place, end_s)
         return bool(place)
+
+    def withdraw(self, job: Job) -> None:
+        """A job that was promised a place has started elsewhere: others may have it."""
+        promise = self._promises.pop(job.row)
+        self._ordered.remove(promise)
+        place = promise.place
+        self._give_up(promise)
+        self._withdrew |= bool(place)
+        self._count += 1
+        for node, _ in place:
+            self._freed_at[node] = self._count
 
     def deadline_s(self, shape: Shape) -> float:
         """By when a job of this shape that starts now must end; ``-inf`` if none can start. [s]"""
@@ -314,7 +327,12 @@ class Plan:
         if gone := (down & ~fleet.leaving.get(node, 0)).bit_count():
             there += gone
             holds[_DOWN] = (fleet.expected_up_s(node), gone)
-        if kept := self._cluster.kept.get(node):  # for replicas of services
+        closed_s = self._cluster.reserved.get(node)
+        if closed_s is not None:
+            holds = {row: (max(until_s, closed_s), n) for row, (until_s, n) in holds.items()}
+            if free := fleet.free_mask[node].bit_count():
+                holds[_RESERVED] = closed_s, free
+        elif kept := self._cluster.kept.get(node):  # for replicas of services
             holds[_KEPT] = (max(until_s for _, until_s in self._ready.promised[node]), kept)
         if there < self._size[node]:  # a spare, or dark: there in time if it is waking
             holds[_ABSENT] = (fleet.expected_up_s(node), self._size[node] - there)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,9 @@ from twin.kernel.incidents import Incidents
 from twin.kernel.life import SHARES, Life
 from twin.kernel.meter import PowerRecord
 from twin.site.fleet import Held
+
+if TYPE_CHECKING:
+    from twin.kernel.reserved import ReservedRecord
 
 Array = NDArray[np.float64]
 
@@ -71,6 +75,8 @@ class Record:
         they spent on saving or had not saved.
     rentals : dict of (n_rental,) arrays or None
         Where there are clouds: `twin.kernel.rentals.COLUMNS`.
+    reserved : ReservedRecord or None
+        Where there are reservations.
     events : int
         SimPy events fired.
     """
@@ -92,6 +98,7 @@ class Record:
     served: dict[str, Array] | None = None
     displaced: dict[str, Array] | None = None
     rentals: dict[str, Array] | None = None
+    reserved: ReservedRecord | None = None
 
 
 class Recorder:
@@ -187,6 +194,7 @@ class Recorder:
         with_lives: bool = False,
         with_services: bool = False,
         rentals: dict[str, Array] | None = None,
+        reserved: ReservedRecord | None = None,
     ) -> Record:
         """Everything taken down, as arrays; ``with_lives`` where something may fail."""
         log = self._log_columns(with_lives, power is not None, rentals is not None)
@@ -231,6 +239,7 @@ class Recorder:
             served=self._spells() if with_services else None,
             displaced=self._gave_way() if with_services else None,
             rentals=rentals,
+            reserved=reserved,
         )
 
     def _spells(self) -> dict[str, Array]:

@@ -246,12 +246,14 @@ class RecoveryActs:
         self, life: Life, sources: Sequence[str], borrow_from: str
     ) -> list[tuple[int, str]] | None:
         """Nodes to take for what is missing, each with where from; None if they do not suffice."""
-        found = self._gather(life, sources, borrow_from)
+        with self._cluster.without_reserved():
+            found = self._gather(life, sources, borrow_from)
         return found if len(found) == -(-life.missing_gpus // life.node_gpus) else None
 
     def count(self, life: Life, sources: Sequence[str]) -> int:
         """How many of the nodes that a job misses could be had from these places."""
-        return len(self._gather(life, sources, ""))
+        with self._cluster.without_reserved():
+            return len(self._gather(life, sources, ""))
 
     def _gather(
         self, life: Life, sources: Sequence[str], borrow_from: str
@@ -286,10 +288,13 @@ class RecoveryActs:
         """Up to ``n`` wholly free nodes: those that it lost and that are back, then the nearest."""
         fleet, first = self._cluster.fleet, self._cluster.fleet.first_node[life.pool]
         index, whole = fleet.index[life.pool], (1 << life.node_gpus) - 1
+        closed = self._cluster.reserved
         found = dict.fromkeys(
             node
             for node in life.lost_nodes
-            if fleet.free_mask[node] == whole and fleet.node_pool[node] == life.pool
+            if fleet.free_mask[node] == whole
+            and fleet.node_pool[node] == life.pool
+            and node not in closed
         )
         if len(found) < n:
             lost = next((v for v in life.lost_nodes if fleet.node_pool[v] == life.pool), first)
@@ -330,7 +335,8 @@ class RecoveryActs:
             return []
         index = self._cluster.fleet.index[life.pool]
         first = self._cluster.fleet.first_node[life.pool]
-        nodes = index.lowest_wholly_free(min(lack, index.wholly_free()))
+        with self._cluster.without_reserved():
+            nodes = index.lowest_wholly_free(min(lack, index.wholly_free()))
         return [first + node for node in nodes]
 
     def _borrowable(self, pool: str, life: Life, n: int) -> list[int]:
@@ -350,6 +356,8 @@ class RecoveryActs:
         taken = []
         for node in reversed(fleet.site.pool_nodes(at)):
             here = residents[node]
+            if node in self._cluster.reserved:
+                continue
             if here and not fleet.down_mask[node] and all(self._lesser(job, at) for job in here):
                 taken.append(node)
                 if len(free) + len(taken) == n:

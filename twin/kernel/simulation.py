@@ -30,6 +30,7 @@ from twin.kernel.power import Power, Powering
 from twin.kernel.queue import Queue
 from twin.kernel.rates import Rates
 from twin.kernel.recorder import Record, Recorder
+from twin.kernel.reserved import Reservation, Reserved
 from twin.kernel.services import Services, has_services, working_s
 from twin.kernel.shared import (
     Lending,
@@ -80,6 +81,8 @@ class Simulation:
         How fast jobs run on which GPUs; all are alike if not given.
     bursting : Bursting, optional
         When nodes of clouds are rented, and for whom; never if not given.
+    reservations : sequence of Reservation
+        Nodes that are reserved for some jobs.
     """
 
     def __init__(
@@ -95,6 +98,7 @@ class Simulation:
         lending: Lending | None = None,
         speeds: Speeds | None = None,
         bursting: Bursting | None = None,
+        reservations: Sequence[Reservation] = (),
     ) -> None:
         self.clock = Clock()
         self.jobs = jobs
@@ -103,7 +107,7 @@ class Simulation:
         serves = has_services(jobs)
         demand = lending.demand if lending is not None else None
         moves = scheduler.preempts or serves or speeds is not None or demand is not None
-        if (moves or site.cloud_pools) and reliability is None:
+        if (moves or site.cloud_pools or reservations) and reliability is None:
             reliability = nothing_fails()
         restarts = reliability.restarts if reliability else None
         self._wants = wants(jobs, lending) if lending is not None else None
@@ -137,6 +141,7 @@ class Simulation:
         self._services: Services | None = None
         self._neighbours: Neighbours | None = None
         self._clouds: Clouds | None = None
+        self._reserved: Reserved | None = None
         self._counted: Nominal | Paced | Accounts
         if self._hazards is not None:
             self._begin = self._hazards.training.start
@@ -150,6 +155,8 @@ class Simulation:
                     self._hazards.training,
                     lambda job, pool: of(job.model, types[pool]),
                 )
+            if reservations:
+                self._reserved = Reserved(reservations, jobs, self._hazards, self, self._start)
             if bursting is not None and site.cloud_pools:
                 self._clouds = Clouds(bursting, ways, self._hazards, self)
             if serves:
@@ -206,12 +213,14 @@ class Simulation:
     def _run(self, horizon_s: float | None, advance: Advance | None) -> Record:
         clock, queue, cluster = self.clock, self.queue, self.cluster
         hazards, power, services = self._hazards, self._power, self._services
-        clouds = self._clouds
+        clouds, reserved = self._clouds, self._reserved
         until_s = inf if horizon_s is None else horizon_s
         if hazards is not None:
             hazards.begin(until_s)
         if clouds is not None:
             clouds.begin()
+        if reserved is not None:
+            reserved.begin()
         if power is not None:
             if hazards is not None:
                 power.knock_out = hazards.faults.knock_out
@@ -228,6 +237,8 @@ class Simulation:
                 hazards.recover(now_s)
             if power is not None and power.acts_first:
                 power.settle(now_s)
+            if reserved is not None:
+                reserved.settle(now_s)
             if services is not None and queue.aside:
                 services.settle(now_s)
             if queue.head is not None or self._woken:
@@ -257,6 +268,7 @@ class Simulation:
             with_lives=hazards is not None,
             with_services=services is not None,
             rentals=clouds.table(end_s) if clouds is not None else None,
+            reserved=reserved.record(end_s) if reserved is not None else None,
         )
         return record if self._wants is None else in_parts(record, self.jobs, self._wants)
 
@@ -310,6 +322,8 @@ class Simulation:
             return
         self._wake, self._woken = None, True
         self._idle_wakes += 1
+        if self._reserved is not None and self._reserved.is_coming:
+            return
         if self._idle_wakes > _IDLE_WAKES and not self.cluster.running_jobs and self._arrived:
             raise InvariantError(
                 f"{len(self.queue)} jobs wait at {self.clock.now} s, nothing runs and nothing "
@@ -328,6 +342,8 @@ class Simulation:
         if not running and self.queue.head is None:
             return True
         if self._clouds is not None and self._clouds.is_coming:
+            return False
+        if self._reserved is not None and self._reserved.is_coming:
             return False
         if power is not None and power.is_coming:
             return False

@@ -25,8 +25,15 @@ class Sketch:
         self._policy = policy
         self._index = [index.copy() for index in fleet.index]
         self._free: dict[int, int] = {}  # where it differs from the fleet's
+        self._closed: set[int] = set()
         for job in leaving:
             self.release(job)
+
+    def close(self, nodes: Iterable[int]) -> None:
+        """Nothing is free on these nodes, whoever leaves them."""
+        for node in nodes:
+            self._move(node, -self.free(node))
+            self._closed.add(node)
 
     def free(self, node: int) -> int:
         """GPUs free on a node."""
@@ -73,6 +80,8 @@ class Sketch:
                 self._move(node, sign * gpus)
 
     def _move(self, node: int, more: int) -> None:
+        if node in self._closed:
+            return
         pool = self._fleet.node_pool[node]
         before = self.free(node)
         self._index[pool].move(node - self._fleet.first_node[pool], before, before + more)
