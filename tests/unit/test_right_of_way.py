@@ -31,7 +31,7 @@ def candidates(fleet, *asked):
     for row, (placement, loss) in enumerate(asked):
         job = Running(row, fleet.take(placement), since_s=float(row))
         gpus_on = {node: mask.bit_count() for node, mask in job.held.items()}
-        found.append(Candidate(job, loss, gpus_on))
+        found.append(Candidate(job, loss, job.since_s, gpus_on))
     return found
 
 

@@ -115,7 +115,7 @@ class Services:
             if (gpus := (mask & ~down[node]).bit_count())
         }
         life = self._training.lives[job.row]
-        return Candidate(job, job.gpus * self._loss_s(life, now_s), gpus_on)
+        return Candidate(job, job.gpus * self._loss_s(life, now_s), job.since_s, gpus_on)
 
     def _loss_s(self, life: Life, now_s: float) -> float:
         """What giving way now would cost a job. [s]"""

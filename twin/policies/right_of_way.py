@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
 from typing import Protocol
 
 from twin.policies.view import JobView, Placement, Shape, SketchView
@@ -25,12 +26,15 @@ class Candidate:
     ----------
     loss_gpu_s : float
         What that would cost: saving, work that is not saved, beginning again. [GPU s]
+    since_s : float
+        When it last started. [s]
     gpus_on : mapping of int to int
         GPUs that would come free, by node.
     """
 
     job: JobView
     loss_gpu_s: float
+    since_s: float
     gpus_on: Mapping[int, int]
 
 
@@ -74,7 +78,7 @@ def room_for(
         place = sketch.place(shape)
         if place is not None:
             break
-    dearest = sorted(gone.values(), key=lambda each: (-each.loss_gpu_s, each.job.since_s))
+    dearest = sorted(gone.values(), key=lambda each: (-each.loss_gpu_s, each.since_s))
     for each in dearest:
         if place is None or all(sketch.free(v) >= gpus for v, gpus in each.gpus_on.items()):
             sketch.retake(each.job)
@@ -84,29 +88,47 @@ def room_for(
 
 def _by_cost(
     shape: Shape, candidates: Sequence[Candidate], sketch: RoomView, site: Site
-) -> list[list[Candidate]]:
-    """Those who would have to leave each node that could be used then, cheapest node first."""
+) -> Iterator[list[Candidate]]:
+    """Those who would have to leave each node that could be used then, cheapest node first.
+
+    The choice on a node is looked for only when no other can be cheaper by its bound: what it
+    takes is at least its GPUs at the least loss for each.
+    """
     on_node: dict[int, list[Candidate]] = {}
     for each in candidates:
         for node in each.gpus_on:
             on_node.setdefault(node, []).append(each)
-    options = []
+    # What it costs, jobs, minus the latest start, node; those who leave, None where that is a
+    # bound. No two have one node, but for the bound that a choice takes the place of.
+    options: list[tuple[float, int, float, int, list[Candidate] | None]] = []
+    short_of: dict[int, int] = {}  # GPUs that each node lacks, before anybody has left
     for node, here in on_node.items():
         pool = int(site.node_pool[node])
-        if pool not in shape.pools:
+        short = min(shape.gpus, site.pools[pool].gpus_per_node) - sketch.free(node)
+        if pool in shape.pools and short > 0:
+            short_of[node] = short
+            least = min(_part(each, node, shape, site) / each.gpus_on[node] for each in here)
+            latest_s = max(each.since_s for each in here)
+            # A hair less: the bound must not exceed the sum that it bounds by rounding.
+            options.append((short * least * (1 - 1e-12), 1, -latest_s, node, None))
+    heapify(options)
+    while options:
+        *_, node, leave = heappop(options)
+        if leave is not None:
+            yield leave
             continue
-        size = site.pools[pool].gpus_per_node
-        leave = _least_loss(here, node, min(shape.gpus, size) - sketch.free(node))
-        if not leave:
-            continue
-        cost_gpu_s = sum(
-            each.loss_gpu_s * (each.gpus_on[node] / each.job.gpus if shape.gpus > size else 1.0)
-            for each in leave
-        )
-        latest_s = max(each.job.since_s for each in leave)
-        options.append((cost_gpu_s, len(leave), -latest_s, node, leave))
-    options.sort(key=lambda option: option[:4])
-    return [option[4] for option in options]
+        leave = _least_loss(on_node[node], node, short_of[node])
+        if leave:
+            cost_gpu_s = sum(_part(each, node, shape, site) for each in leave)
+            latest_s = max(each.since_s for each in leave)
+            heappush(options, (cost_gpu_s, len(leave), -latest_s, node, leave))
+
+
+def _part(each: Candidate, node: int, shape: Shape, site: Site) -> float:
+    """What a node pays of a job's loss: all of it, or its part if the replica takes several."""
+    if shape.gpus > site.pools[int(site.node_pool[node])].gpus_per_node:
+        return each.loss_gpu_s * each.gpus_on[node] / each.job.gpus
+    return each.loss_gpu_s
 
 
 def _least_loss(here: list[Candidate], node: int, short: int) -> list[Candidate]:
@@ -114,6 +136,9 @@ def _least_loss(here: list[Candidate], node: int, short: int) -> list[Candidate]
 
     Of equal choices the one of fewest jobs, then of those that started last.
     """
+    freed = sum(each.gpus_on[node] for each in here)
+    if freed <= short:
+        return here if freed == short else []
     # By GPUs freed, that many or more: what it costs to compare by, and the choice.
     best: list[tuple[tuple[float, int, float], list[Candidate]] | None]
     best = [((0.0, 0, 0.0), [])] + [None] * max(short, 0)
@@ -123,7 +148,7 @@ def _least_loss(here: list[Candidate], node: int, short: int) -> list[Candidate]
             if less is None:
                 continue
             (loss_gpu_s, jobs, since_s), chosen = less
-            cost = loss_gpu_s + each.loss_gpu_s, jobs + 1, since_s - each.job.since_s
+            cost = loss_gpu_s + each.loss_gpu_s, jobs + 1, since_s - each.since_s
             held = best[gpus]
             if held is None or cost < held[0]:
                 best[gpus] = cost, [*chosen, each]
