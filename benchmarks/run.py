@@ -195,6 +195,24 @@ def power() -> None:
     table("A decision, ms of wall, by jobs that run", by_jobs, decision_rows())
 
 
+def schedulers() -> None:
+    """What schedulers and placements take to decide, and whole Philly under two of them."""
+    from schedulers import deep_rows, placement_rows, run_rows, scheduler_rows
+
+    figures = ("mean", "p50", "p99", "max")
+    sized = ("waiting", "nodes", "first look", *figures, "of fifo", "noise")
+    table("A decision with its starts, ms of CPU", ("scheduler", *sized), scheduler_rows())
+    table("EASY on 100,000 GPUs, ms of CPU", ("queue of", "scheduler", *sized), deep_rows())
+    placing = ("placement", "nodes", *figures, "of best-fit", "noise")
+    table("A search for a place, ms of CPU", placing, placement_rows())
+    if TRACE.exists():
+        paths = [ROOT / "scenarios/philly/easy-64.yaml", ROOT / "benchmarks/multifactor-64.yaml"]
+        header = ("run", "to its", "decisions", "CPU, s", "spread", "of bare", "p50, ms", "p99, ms")
+        table("Whole Philly, from a start of the process", header, run_rows(paths))
+    else:
+        print("schedulers: whole Philly needs ../shared/data/sia/philly.csv.gz; left out")
+
+
 _HEADER = ("jobs", "GPUs", "scheduler", "waited", "wall, s", "CPU, s", "us a job", "peak, GB")
 
 
@@ -274,6 +292,7 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "growth": growth,
     "failures": failures,
     "power": power,
+    "schedulers": schedulers,
 }
 
 if __name__ == "__main__":
