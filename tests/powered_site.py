@@ -215,7 +215,7 @@ def run(
     built: PowerModel,
     *,
     power: str = "uniform",
-    scheduler: str = "fifo",
+    scheduler: Any = "fifo",
     lighting: Any = "all-on",
     admission: Any = "all-jobs",
     horizon_s: float | None = None,
@@ -233,7 +233,7 @@ def run(
     simulation = kind(
         site,
         work,
-        make_policy("schedulers", scheduler, {}),
+        made("schedulers", scheduler),
         BestFit(),
         reliability=reliability,
         powering=Powering(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from schedulers_case import costly, hall, made, play, spells, work
 
+from twin.errors import PolicyError
 from twin.failures.model import Incident
 from twin.policies.base import Scheduler
 from twin.policies.decisions import Preempt, Wake
@@ -146,6 +147,32 @@ def test_the_ledger_of_the_hall_balances(write_s):
     by_job = np.bincount(tables.allocations["job"], spent_s, 4)
     of_jobs = sum(record.lives[name] for name in SHARES)
     np.testing.assert_allclose(by_job, of_jobs)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("time-slice", {"quantum": "20 s"}),
+        ("gavel", {"round": "20 s"}),
+        ("themis", {"round": "20 s"}),
+    ],
+)
+def test_turns_shorter_than_a_restart_are_not_all_restarts(name, options):
+    """A restart takes 30 s, a turn 20 s: all jobs end nevertheless."""
+    jobs = work((0, 200, 4), (0, 200, 4), (0, 200, 4))
+    record = play(NODE, jobs, made(name, **options), reliability=costly(write_s=10.0))
+    np.testing.assert_allclose(record.lives["useful"], 800.0)
+    assert (record.lives["restart"] <= record.lives["useful"] * 2).all()
+
+
+def test_turns_of_jobs_that_lose_all_when_they_give_way_are_refused():
+    """They would never end; within a horizon they may."""
+    jobs = work((0, 200, 4), (0, 200, 4), kind=["interactive", "interactive"])
+    scheduler = made("time-slice", quantum="20 s")
+    with pytest.raises(PolicyError, match=r"TimeSlice chose .* 1000 times .* would never end"):
+        play(NODE, jobs, scheduler, reliability=costly())
+    record = play(NODE, jobs, scheduler, horizon_s=50_000.0, reliability=costly())
+    assert np.isnan(record.end_s).all()
 
 
 def test_estimates_of_a_job_that_gave_way_are_of_what_is_left():

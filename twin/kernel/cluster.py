@@ -343,6 +343,7 @@ class Cluster:
         if self._labels is not None:
             self._labels.change(job, held, 1)
         self._columns.since_s[job.row] = self.now_s
+        self._columns.began_s[job.row] = inf
         self.running_jobs += 1
         if self._slots is not None:
             self._slots.add(job)
@@ -351,6 +352,10 @@ class Cluster:
         if self._reservation is not None:
             self._reservation.heed_start(job.expected_end_s, placement)
         self._state += 1
+
+    def begins(self, job: Job, now_s: float) -> None:
+        """A job that has started, or starts again, computes from now on."""
+        self._columns.began_s[job.row] = now_s
 
     def end(self, job: Job, now_s: float) -> None:
         """Take a job's GPUs back."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,8 @@ class Columns:
         GPU-time that it held before it was last put back. [GPU s]
     since_s : array of float
         When it last began to wait; once it runs, when it last started. [s]
+    began_s : array of float
+        When it last began to compute, where jobs can be preempted; ``inf`` until it does. [s]
     waiting : bytearray
         1 while it waits.
     """
@@ -38,6 +41,7 @@ class Columns:
         self.left_s = array("d", np.zeros(n_jobs) if estimate_s is None else estimate_s)
         self.served_gpu_s = array("d", bytes(8 * n_jobs))
         self.since_s = array("d", bytes(8 * n_jobs))
+        self.began_s = array("d", [inf]) * n_jobs
         self.waiting = bytearray(n_jobs)
 
     def get(self, column: str, row: int) -> Any:
@@ -138,6 +142,12 @@ class Jobs:
     def since_s(self) -> Array:
         """(n,) when they last began to wait or, if they run, to run. [s]"""
         found: Array = np.frombuffer(self._columns.since_s)[self.rows]
+        return found
+
+    @property
+    def began_s(self) -> Array:
+        """(n,) when running ones began to compute; ``inf`` while they start. [s]"""
+        found: Array = np.frombuffer(self._columns.began_s)[self.rows]
         return found
 
     @property

@@ -150,6 +150,11 @@ class Job:
         """When it last began to wait or, if it runs, to run. [s]"""
         return self._columns.since_s[self.row]
 
+    @property
+    def began_s(self) -> float:
+        """When it last began to compute, if it runs; ``inf`` while it starts. [s]"""
+        return self._columns.began_s[self.row]
+
     def left_s(self, now_s: float) -> float:
         """Expected duration of what it has left to do. [s]"""
         return self.estimate_s if isnan(self.start_s) else max(self.expected_end_s - now_s, 0.0)

@@ -67,6 +67,10 @@ class Life:
         what caps leave of it, and what neighbours on the same GPUs leave of it all.
     may_change : bool
         Whether its GPUs have not always been as many and as fast as it asked for.
+    fruitless : int
+        Times in a row that it gave way and nothing was kept of what it had done since the last.
+    kept_s : float
+        Work that it had when it last gave way. [s]
     preempted : bool
         Whether it gave way to another job and has not run since.
     saves_all : bool
@@ -117,6 +121,7 @@ class Life:
         "estimate_s",
         "event",
         "finish_s",
+        "fruitless",
         "held_gpus",
         "hit",
         "hits",
@@ -126,6 +131,7 @@ class Life:
         "interruptions",
         "job",
         "joules",
+        "kept_s",
         "known",
         "leaving",
         "link_incident",
@@ -192,6 +198,8 @@ class Life:
         self.rate = 1.0
         self.may_change = self.preempted = self.saves_all = False
         self.finish_s = inf
+        self.fruitless = 0
+        self.kept_s = 0.0
         self.incident = self.slow_incident = self.link_incident = -1
         self.known = False
         self.interrupted_s = nan

@@ -54,6 +54,7 @@ from twin.workload.speeds import Speeds
 Advance = Callable[[int, int], None]
 _ADVANCE_EVERY = 2000  # arrivals
 _IDLE_WAKES = 1000  # in a row, with nothing running and nothing to come
+_FRUITLESS = 1000  # preemptions of a job in a row, nothing of its work being kept
 
 
 class Simulation:
@@ -184,6 +185,7 @@ class Simulation:
         self._wake: Moment | None = None
         self._woken = False
         self._idle_wakes = 0
+        self._drains = False
         self._deferred = 0
         nodes = powering.model.nodes if powering else ()
         self._idle_w = [node.gpu_idle_w for node in nodes] or [0.0] * len(site.pools)
@@ -215,6 +217,7 @@ class Simulation:
         hazards, power, services = self._hazards, self._power, self._services
         clouds, reserved = self._clouds, self._reserved
         until_s = inf if horizon_s is None else horizon_s
+        self._drains = horizon_s is None
         if hazards is not None:
             hazards.begin(until_s)
         if clouds is not None:
@@ -437,6 +440,13 @@ class Simulation:
         if not self.cluster.can_preempt(job):
             raise self._deciding.wrong(job, "to be preempted, which does not run, or saves already")
         assert self._hazards is not None
+        if self._drains and self._hazards.training.lives[job.row].fruitless >= _FRUITLESS:
+            raise self._deciding.wrong(
+                job,
+                f"to be preempted once more, after {_FRUITLESS} times in a row without work that "
+                f"was kept: it would never end. Jobs of kind {job.job_kind} may lose all when they "
+                "give way; give longer turns or rounds, or the run a horizon",
+            )
         self._hazards.training.preempt(job, now_s)
 
     def _note(self, now_s: float) -> None:

@@ -161,6 +161,7 @@ class Training:
         life.preempted = False
         life.phase = RUNNING
         life.runs += 1
+        self._cluster.begins(life.job, now_s)
         interval_s = inf
         if life.progress.levels:
             # No copy is begun before the last one of its level is done.
@@ -501,6 +502,8 @@ class Training:
         # Otherwise nobody says what saving takes: the job is suspended as it is.
         life.saves_all = False
         life.preempted = True
+        life.fruitless = 0 if progress.work_s > life.kept_s else life.fruitless + 1
+        life.kept_s = progress.work_s
         self.on_end(life)
         self.release(life, now_s)
         self.wait_again(life)

@@ -29,9 +29,10 @@ class RoundScheduler(Scheduler):
     """Asks `allocate` every ``round`` who runs on what, and sees to it.
 
     Running jobs that are granted nothing, or something else than they hold, are preempted; those
-    granted what they hold run on undisturbed. Grants whose GPUs are not free yet, because others
-    save, or lie scattered over too many nodes, start within the round as soon as they can. A job
-    that arrives waits for the next round.
+    granted what they hold run on undisturbed, as do those that have taken longer to start than they
+    have worked since, or short rounds would be all starting. Grants whose GPUs are not free yet,
+    because others save, or lie scattered over too many nodes, start within the round as soon as
+    they can. A job that arrives waits for the next round.
     """
 
     preempts: ClassVar[bool] = True
@@ -57,11 +58,12 @@ class RoundScheduler(Scheduler):
             # The number of the next round, not a sum: rounds must not drift.
             notes["round_ends_s"] = (floor(cluster.now_s / self.round_s + 1e-9) + 1) * self.round_s
             running: list[Any] = [job for job in cluster.running if cluster.can_preempt(job)]
-            grants = self.allocate([*running, *islice(queue, self.depth)], cluster)
+            jobs = [*running, *islice(queue, self.depth)]
+            grants = self.allocate(jobs, cluster) if jobs else []
             held = {job.row: job for job in running}
             granted = {grant.job.row: grant for grant in grants}
             for job in running:
-                if not _has(job, granted.get(job.row)):
+                if not (_has(job, granted.get(job.row)) or _only_starts(job, cluster.now_s)):
                     yield Preempt(job)
                     del held[job.row]
             notes["grants"] = [grant for grant in grants if grant.job.row not in held]
@@ -78,6 +80,11 @@ class RoundScheduler(Scheduler):
             else:
                 yield Start(job, grant.gpus, grant.pool)
         notes["grants"] = left
+
+
+def _only_starts(job: JobView, now_s: float) -> bool:
+    """Whether a running job has not worked yet for as long as it took to start."""
+    return now_s - job.began_s < job.began_s - job.since_s
 
 
 def _has(job: JobView, grant: Grant | None) -> bool:

@@ -94,6 +94,13 @@ class JobView(Protocol):
         """When it last began to wait or, if it runs, to run."""
 
     @property
+    def began_s(self) -> float:
+        """When it last began to compute, if it runs; ``inf`` while it starts.
+
+        Known to schedulers that may preempt.
+        """
+
+    @property
     def preemptions(self) -> int:
         """How often a scheduler has preempted it."""
 
@@ -143,6 +150,10 @@ class JobsView(Protocol):
     @property
     def since_s(self) -> NDArray[np.float64]:
         """When they last began to wait or, if they run, to run."""
+
+    @property
+    def began_s(self) -> NDArray[np.float64]:
+        """When running ones began to compute; ``inf`` while they start."""
 
     @property
     def spell_s(self) -> NDArray[np.float64]:

@@ -21,7 +21,7 @@ from twin.registry import policy
 class TimeSlice(PriorityScheduler):
     """Gangs take turns: who has run for a ``quantum`` gives way to who waits [xiao2018].
 
-    Who has waited longest goes first. Of Gandiva this is the time-slicing; its packing of jobs on
+    Who has waited longest goes first. Starting again is no part of a turn. Of Gandiva this is the time-slicing; its packing of jobs on
     one GPU and its migration are not part of it.
     """
 
@@ -53,9 +53,9 @@ class TimeSlice(PriorityScheduler):
 
     def next_change_s(self, running: JobsView, cluster: ClusterView) -> float:
         """When the next running job has had its turn."""
-        ends_s = (running.since_s + self.quantum_s)[~self._has_had_its_turn(running)]
-        return float(ends_s.min()) if len(ends_s) else inf
+        ends_s = (running.began_s + self.quantum_s)[~self._has_had_its_turn(running)]
+        return float(ends_s.min(initial=inf))
 
     def _has_had_its_turn(self, running: JobsView) -> NDArray[np.bool_]:
-        # `since + quantum`, not `now - since`: the very number that it was woken at.
-        return np.asarray(running.since_s + self.quantum_s <= running.now_s)
+        # `began + quantum`, not `now - began`: the very number that it was woken at.
+        return np.asarray(running.began_s + self.quantum_s <= running.now_s)
