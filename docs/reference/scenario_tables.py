@@ -126,6 +126,8 @@ def _form(value: dict[str, Any]) -> tuple[str, str]:
     if "enum" in value:
         return _names(value["enum"]), ""
     kind = value.get("type")
+    if kind == "array" and "prefixItems" in value:
+        return f"[{', '.join(_form(each)[0] for each in value['prefixItems'])}]", ""
     if kind == "array":
         return f"a list, each {_form(value['items'])[0]}", ""
     if kind == "object":
