@@ -185,8 +185,9 @@ def _names(names: list[str]) -> str:
 
 
 def _pairs(value: dict[str, Any]) -> str:
-    below = value.get("additionalProperties") or next(iter(value["patternProperties"].values()))
-    what = "counts" if below.get("type") == "number" else "names"
+    named = value.get("patternProperties")
+    below = next(iter(named.values())) if named else value["additionalProperties"]
+    what = "counts" if below.get("type") == "number" and not named else "names"
     return f"a mapping from {what} to {_form(below)[0]}"
 
 
