@@ -316,6 +316,8 @@ class Simulation:
     def _wake_at(self, at_s: float, now_s: float) -> None:
         if not at_s > now_s:
             raise self._deciding.wrong(f"to be asked again at {at_s} s", "which is not ahead")
+        if self._asks_in_vain():  # something must happen first: nodes may be dark for good
+            return
         pending = self._wake
         if at_s < inf and (pending is None or at_s < pending.time_s):
             self._wake = self.clock.call_at(at_s, CAPS, self._wakes, None)
@@ -324,14 +326,18 @@ class Simulation:
         if event is not self._wake:
             return
         self._wake, self._woken = None, True
-        self._idle_wakes += 1
-        if self._reserved is not None and self._reserved.is_coming:
-            return
-        if self._idle_wakes > _IDLE_WAKES and not self.cluster.running_jobs and self._arrived:
+        self._idle_wakes = 0 if self.cluster.running_jobs else self._idle_wakes + 1
+        if self._asks_in_vain() and self._never_ends():
             raise InvariantError(
                 f"{len(self.queue)} jobs wait at {self.clock.now} s, nothing runs and nothing "
                 f"arrives: the scheduler {type(self._scheduler).__name__} never starts them"
             )
+
+    def _asks_in_vain(self) -> bool:
+        """Whether it was asked so often and did nothing that the passing of time will not help."""
+        if self._idle_wakes <= _IDLE_WAKES or self.cluster.running_jobs or not self._arrived:
+            return False
+        return self._reserved is None or not self._reserved.is_coming
 
     def _is_over(self) -> bool:
         """Whether all that can be done is done, though parts go on failing and caps changing."""
