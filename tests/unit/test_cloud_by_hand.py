@@ -243,6 +243,6 @@ class Answers(OverflowPolicy):
     ],
 )
 def test_a_wrong_answer_is_an_error_that_says_so(answer, said):
-    with pytest.raises(PolicyError, match="overflow policy Answers at 10.0 s") as caught:
+    with pytest.raises(PolicyError, match=r"overflow policy Answers at 10\.0 s") as caught:
         run(place(), jobs((0, 1000, 2), (10, 100, 2)), Answers(answer), **PLAIN)
     assert said in str(caught.value)
