@@ -71,11 +71,11 @@ class RoundScheduler(Scheduler):
         left = []
         for grant in notes["grants"]:
             job = grant.job
-            if job.start_s == job.start_s:
+            if job.row in cluster.leaving:
+                left.append(grant)  # it still saves, and holds its old GPUs until it has
+            elif job.start_s == job.start_s:
                 continue  # it started, though it was preempted and put back meanwhile
-            if job.row in cluster.leaving or not cluster.fits(
-                cluster.shape(job, grant.gpus, grant.pool)
-            ):
+            elif not cluster.fits(cluster.shape(job, grant.gpus, grant.pool)):
                 left.append(grant)
             else:
                 yield Start(job, grant.gpus, grant.pool)
