@@ -37,10 +37,14 @@ class Gavel(RoundScheduler):
     Throughputs are known here, Gavel measures and estimates them. Of Gavel, jobs that share a GPU,
     its other objectives and repeated max-min for those who are not worst off are no part of this.
     Where nothing says how fast jobs run on which GPUs, all pools are alike to it.
+
+    Without ``aware`` all pools are alike to it too, and each job gets its share of each: the
+    heterogeneity-agnostic rival that the gain of knowing speeds is measured against.
     """
 
     # what the shares of time are best for
     objective: Literal["max-min", "makespan", "throughput", "fifo"] = "max-min"
+    aware: bool = True  # whether it knows that pools differ in speed
 
     def allocate(self, jobs: Sequence[JobView], cluster: ClusterView) -> list[Grant]:
         pools = len(cluster.site.pools)
@@ -50,8 +54,7 @@ class Gavel(RoundScheduler):
                 speed[at, pool] = cluster.rate(job, pool, job.gpus)
         gpus = np.array([job.gpus for job in jobs], float)
         room = np.array([pool.gpus for pool in cluster.site.pools], float)
-        scale = self._scale(jobs, speed, gpus, room, cluster.now_s)
-        share = time_shares(speed, gpus, room, scale, self.objective in ("max-min", "makespan"))
+        share = self._share(jobs, speed, gpus, room, cluster)
         had = self._had(jobs, pools, cluster)
         urgency = share / np.maximum(had, 1e-3)
         order = np.argsort(-urgency, axis=None, kind="stable")
@@ -62,6 +65,28 @@ class Gavel(RoundScheduler):
                 taken.add(int(at))
                 grants.append(Grant(jobs[at], pool=int(pool)))
         return grants
+
+    def _share(
+        self, jobs: Sequence[JobView], speed: Array, gpus: Array, room: Array, cluster: ClusterView
+    ) -> Array:
+        """(n_job, n_pool) shares of time, found anew when jobs have come or gone, as in Gavel."""
+        present = sorted(job.row for job in jobs)
+        known = cluster.notes.get("shares")
+        if known is None or known[0] != present:
+            alike = not self.aware
+            counted = (speed.max(1, keepdims=True) > 0) * 1.0 if alike else speed
+            whole = room.sum(keepdims=True) if alike else room
+            scale = self._scale(jobs, counted, gpus, whole, cluster.now_s)
+            worst_counts = self.objective in ("max-min", "makespan")
+            found = time_shares(counted, gpus, whole, scale, worst_counts)
+            if alike:  # of each pool by its GPUs, among those that will do
+                spread = np.where(speed > 0, room, 0.0)
+                found = found * spread / np.maximum(spread.sum(1, keepdims=True), 1e-12)
+            cluster.notes["shares"] = known = (
+                present,
+                {job.row: share for job, share in zip(jobs, found, strict=True)},
+            )
+        return np.array([known[1][job.row] for job in jobs])
 
     def _scale(
         self, jobs: Sequence[JobView], speed: Array, gpus: Array, room: Array, now_s: float
