@@ -82,7 +82,6 @@ class Jobs:
     rows : (n,) array
         Their rows in the workload.
     now_s : float
-    running : (n,) array of bool
     left_s : (n,) array
         Expected duration of the work left, by estimate. [s]
     """
@@ -98,7 +97,7 @@ class Jobs:
     ) -> None:
         self.rows = rows
         self.now_s = now_s
-        self.running = np.full(len(rows), left_s is not None)
+        self._run = left_s is not None
         self.left_s: Array = np.frombuffer(columns.left_s)[rows] if left_s is None else left_s
         self._held_gpus = held_gpus
         self._columns = columns
@@ -106,6 +105,11 @@ class Jobs:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @property
+    def running(self) -> NDArray[np.bool_]:
+        """(n,) whether they run."""
+        return np.full(len(self.rows), self._run)
 
     def column(self, name: str) -> NDArray[Any]:
         """(n,) any column of numbers of the job table."""

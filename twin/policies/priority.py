@@ -66,6 +66,13 @@ class PriorityScheduler(Scheduler):
         """(n_running,) which running jobs the one waiting job may preempt."""
         return keys > key
 
+    def may_give_way(self, running: JobsView, waiting: JobsView) -> bool:
+        """Whether any running job may give way to any of these, if that can be said without keys.
+
+        True where it takes more to say: then `gives_way` is asked.
+        """
+        return True
+
     def alike(self, waiting: JobsView) -> NDArray[np.int64]:
         """(n,) a number each: of two jobs with the same, the later preempts no more.
 
@@ -95,7 +102,9 @@ class PriorityScheduler(Scheduler):
                 # Who gave way waits at once where saving takes no time, and may fit elsewhere.
                 ranking.update(queue, key)
                 yield from self._start_in_order(ranking, queue, cluster)
-            if len(queue):
+            # Running jobs are looked at again only for those whose order changes by itself.
+            changes = type(self).next_change_s is not PriorityScheduler.next_change_s
+            if changes and len(queue):
                 wake_s = self.next_change_s(cluster.running_table()[0], cluster)
                 if cluster.now_s < wake_s < inf:
                     yield Wake(wake_s)
@@ -130,6 +139,8 @@ def pass_by(
 
     One look at all of them for each job that is found: they are compared by arrays.
     """
+    if not cluster.free_gpus:
+        return
     table = queue.table(rows)
     shapes, left_s = table.shape_index, table.left_s
     limit_s = np.full(len(queue.shapes), -inf)
@@ -187,18 +198,18 @@ class _Preempting:
         if started == len(rows):
             return
         table, running = cluster.running_table()
-        keys = policy.order(table, cluster)
         # The first that does not fit, and so many behind it.
         last = started + 1 + (policy.depth if policy.backfill != "none" else 0)
         rows, row_keys = rows[started:last], self._ranking.keys[started:last]
         waiting = queue.table(rows)
-        alike = policy.alike(waiting)
-        if not cluster.leaving and not self._victims_of_any(waiting, row_keys, alike, table, keys):
-            if policy.backfill != "none":
-                reservation = cluster.reserve(job) if policy.backfill == "easy" else None
-                yield from pass_by(rows[1:], reservation, queue, cluster)
-            return
-        yield from self._with_victims(waiting, row_keys, alike, table, running, keys)
+        if cluster.leaving or policy.may_give_way(table, waiting):
+            keys, alike = policy.order(table, cluster), policy.alike(waiting)
+            if cluster.leaving or self._victims_of_any(waiting, row_keys, alike, table, keys):
+                yield from self._with_victims(waiting, row_keys, alike, table, running, keys)
+                return
+        if policy.backfill != "none":
+            reservation = cluster.reserve(job) if policy.backfill == "easy" else None
+            yield from pass_by(rows[1:], reservation, queue, cluster)
 
     def _victims_of_any(
         self,

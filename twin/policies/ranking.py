@@ -44,7 +44,9 @@ class Ranking:
             self.rank_all(queue, key, self.as_of_s)
             return
         if joined:
-            rows = np.unique([job.row for job in joined])
+            rows = np.array([job.row for job in joined])
+            if len(rows) > 1:
+                rows = np.unique(rows)
             joined.clear()
             if len(self.rows) and rows[0] <= self.rows.max():  # some may be back
                 self._keep(~np.isin(self.rows, rows))

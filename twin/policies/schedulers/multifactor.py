@@ -75,16 +75,24 @@ class Multifactor(PriorityScheduler):
 
     def order(self, jobs: JobsView, cluster: ClusterView) -> Keys:
         age = np.minimum((jobs.now_s - jobs.submit_s) / self.max_age_s, 1.0)
-        size = jobs.gpus / cluster.site.n_gpus
-        if self.favour_small:
-            size = 1.0 - size
-        total = self.age_weight * age + self.size_weight * size
+        total = self.age_weight * age
+        if self.size_weight:
+            size = jobs.gpus / cluster.site.n_gpus
+            total = total + self.size_weight * (1.0 - size if self.favour_small else size)
         if self.fair_share_weight:
             codes, _ = jobs.codes(self.share_by)
             total = total + self.fair_share_weight * self._fair_share(cluster)[codes]
-        total = total + self.qos_weight * _worth(jobs, "qos", self.qos)
-        total = total + self.partition_weight * _worth(jobs, "pool", self.partitions)
+        if self.qos_weight and self.qos:
+            total = total + self.qos_weight * _worth(jobs, "qos", self.qos)
+        if self.partition_weight and self.partitions:
+            total = total + self.partition_weight * _worth(jobs, "pool", self.partitions)
         return np.asarray(-total)
+
+    def may_give_way(self, running: JobsView, waiting: JobsView) -> bool:
+        if not self.qos or not len(running):
+            return False
+        least = _worth(running, "qos", self.qos).min()
+        return bool(least < _worth(waiting, "qos", self.qos).max())
 
     def gives_way(
         self, running: JobsView, keys: Keys, waiting: JobsView, key: float
