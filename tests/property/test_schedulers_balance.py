@@ -73,7 +73,7 @@ def check_work(jobs, tables):
     )
 
 
-@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(preempting()), st.integers(0, 2**32), st.booleans())
 def test_every_gpu_second_in_one_share_though_parts_fail(name, seed, saves):
     luck = Random(seed)
@@ -102,7 +102,7 @@ def near(value):
     return pytest.approx(value, rel=1e-9, abs=1e-6)
 
 
-@settings(max_examples=40, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, suppress_health_check=list(HealthCheck))
 @given(cases(), st.sampled_from(preempting()), st.integers(0, 2**32))
 def test_every_joule_in_one_share_though_caps_hold(case, name, seed):
     luck = Random(seed)

@@ -161,17 +161,23 @@ class Cluster:
             len(nodes) == len(placement)
             and sum(count for _, count in placement) >= gpus
             and all(
-                0 < count <= masks[node].bit_count() - kept.get(node, 0)
+                0 <= node < len(masks) and 0 < count <= masks[node].bit_count() - kept.get(node, 0)
                 for node, count in placement
             )
             and nodes.isdisjoint(self.reserved)
         )
+
+    def will_do(self, placement: Placement, shape: Shape) -> bool:
+        """Whether these nodes are of one pool, one that a job of this shape may use."""
+        pools = {self.fleet.node_pool[node] for node, _ in placement}
+        return len(pools) == 1 and pools.issubset(shape.pools)
 
     def sketch(self) -> Sketch:
         """A copy of what is free, those that are about to give way gone, to try things out on."""
         sketch = Sketch(self.fleet, self._policy, self.leaving.values())
         for placement, _ in self._promises:
             sketch.take(placement)
+        sketch.refuses = self.refuses
         sketch.close(self.reserved)
         return sketch
 

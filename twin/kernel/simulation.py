@@ -412,7 +412,9 @@ class Simulation:
     def _start_as(self, decision: Start, now_s: float) -> None:
         """Start a job on other GPUs than it asks for."""
         job, cluster, deciding = decision.job, self.cluster, self._deciding
-        assert isinstance(job, Job)
+        if not isinstance(job, Job):
+            raise deciding.wrong(job, "which is no job")
+        deciding.about = job
         if not self._scheduler.preempts:
             raise deciding.wrong(job, "otherwise than it asks, without saying preempts = True")
         if not self._columns.waiting[job.row]:
@@ -426,6 +428,8 @@ class Simulation:
         at = decision.at
         if at is not None and not cluster.is_free(at, gpus):
             raise deciding.wrong(job, f"at {list(at)}, where that many GPUs are not free")
+        if at is not None and not cluster.will_do(at, job.shape):
+            raise deciding.wrong(job, f"at {list(at)}, which is not in one pool that it may use")
         shape = cluster.shape(job, gpus, decision.pool)
         placement = at or cluster.place(shape)
         if placement is None:
@@ -439,7 +443,8 @@ class Simulation:
         self._begin(job, now_s)
 
     def _preempt(self, job: JobView, now_s: float) -> None:
-        assert isinstance(job, Job)
+        if not isinstance(job, Job):
+            raise self._deciding.wrong(job, "to be preempted, which is no job")
         self._deciding.about = job
         if not self._scheduler.preempts:
             raise self._deciding.wrong(job, "to be preempted, without saying preempts = True")

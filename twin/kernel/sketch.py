@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from twin.policies.base import PlacementPolicy
@@ -17,8 +17,10 @@ class Sketch:
     """Free GPUs by node, as they would be.
 
     Counts only: GPUs of a node that a job holds and that are to leave service do not come free.
-    What may refuse a placement, such as a cap of power, is not asked.
+    What may refuse a placement, such as a cap of power, is asked only about what is free in truth.
     """
+
+    refuses: Callable[[Placement], Sequence[int]] | None = None
 
     def __init__(self, fleet: Fleet, policy: PlacementPolicy, leaving: Iterable[Job] = ()) -> None:
         self._fleet = fleet
@@ -68,9 +70,10 @@ class Sketch:
             self._move(node, -gpus)
 
     def is_free_now(self, placement: Placement) -> bool:
-        """Whether these GPUs are free in truth."""
+        """Whether these GPUs are free in truth, and nothing refuses them."""
         masks = self._fleet.free_mask
-        return all(masks[node].bit_count() >= gpus for node, gpus in placement)
+        free = all(masks[node].bit_count() >= gpus for node, gpus in placement)
+        return free and (self.refuses is None or not self.refuses(placement))
 
     def _change(self, held: Mapping[int, int], sign: int) -> None:
         down = self._fleet.down_mask
