@@ -73,6 +73,7 @@ def build(scenario: Scenario) -> Built:
         If the trace cannot be read, the scenario asks of it what it does not hold, or the horizon
         is beyond all reason.
     """
+    from twin.kernel.cloud import assumed
     from twin.kernel.lending import lending_of
 
     if scenario.horizon_s is not None and scenario.horizon_s > MAX_HORIZON_S:
@@ -86,13 +87,14 @@ def build(scenario: Scenario) -> Built:
     powering = build_powering(scenario, site, workload)
     speeds = build_speeds(scenario, site, workload)
     told = powering.model.assumed if powering is not None else ()
+    rented = assumed(site)
     return Built(
         site=site,
         workload=workload,
         scheduler=make_policy("schedulers", policies.scheduler.name, policies.scheduler.options),
         placement=make_policy("placements", policies.placement.name, policies.placement.options),
         estimate_s=build_estimates(scenario, workload),
-        assumptions=(*assumptions(scenario, workload, powering, speeds), *told),
+        assumptions=(*assumptions(scenario, workload, powering, speeds), *told, *rented),
         reliability=build_reliability(scenario, site, powering),
         powering=powering,
         lending=lending_of(scenario, site),

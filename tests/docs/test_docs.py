@@ -171,6 +171,16 @@ def test_every_figure_of_power_is_explained(tmp_path):
     assert wanted - explained == set()
 
 
+def test_every_figure_of_clouds_is_explained(tmp_path):
+    from twin import load, run
+
+    path = ROOT / "scenarios/schedulers/on-premise-with-burst.yaml"
+    summary = run(load(path, ["horizon=1 day"]), tmp_path, report=False).summary
+    wanted = {f"{section}.{key}" for section in ("cloud", "cost") for key in summary[section]}
+    explained = set(re.findall(r"`([\w.]+)`", (REFERENCE / "results.md").read_text("utf-8")))
+    assert wanted - explained == set()
+
+
 def headings(text):
     """Anchors of a page as GitHub makes them."""
     text = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)

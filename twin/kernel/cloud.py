@@ -24,6 +24,7 @@ from twin.policies.base import OverflowPolicy
 from twin.policies.decisions import Burst, Wake
 from twin.policies.overflow.never import Never
 from twin.policies.view import JobView
+from twin.site.layout import Site
 from twin.site.terms import Terms
 
 if TYPE_CHECKING:
@@ -46,6 +47,23 @@ class Bursting:
 def no_bursting() -> Bursting:
     """Nothing is rented."""
     return Bursting(Never(), 0)
+
+
+def assumed(site: Site) -> list[str]:
+    """What is taken for granted about clouds, if there are any."""
+    terms = [pool.cloud for pool in site.pools if pool.cloud is not None]
+    if not terms:
+        return []
+    found = [
+        "A cloud has all of its quota at any time, and no part of it fails.",
+        "A node of a cloud is dark until it is rented; figures over installed GPUs count it while it "
+        "is, from when it is asked for.",
+        "Data moves to and from a cloud in no time; what a job moves back is paid for when it ends.",
+        "Nodes that are rented at the end of the run are billed until then.",
+    ]
+    if any(each.mean_life_s < inf for each in terms):
+        found.append("Spot nodes are taken back one by one, after exponential lives.")
+    return found
 
 
 class Clouds:
