@@ -137,3 +137,26 @@ def test_quotas_nest():
     assert spells(record, 4) == [(10, 30)]
     # The lab is back at 3 of 3: speech would be a fourth.
     assert record.start_s[5] == 30
+
+
+def gaps(record, job):
+    """How long a job waited before each of its turns."""
+    mine = spells(record, job)
+    return [b[0] - a[1] for a, b in zip([(0.0, 0.0), *mine], mine, strict=False)]
+
+
+@pytest.mark.parametrize(("n", "m"), [(2, 1), (5, 1), (5, 2), (7, 3)])
+def test_nobody_waits_longer_than_a_round_of_turns(n, m):
+    """All have come together: who waits is served before anyone has a second turn."""
+    jobs = work(*((0, 300, 1) for _ in range(n)))
+    record = play(hall(m), jobs, made("time-slice", quantum="10 s"))
+    assert max(max(gaps(record, job)) for job in range(n)) <= 10.0 * -(-(n - m) // m)
+
+
+@pytest.mark.parametrize(("n", "m"), [(2, 1), (5, 1), (5, 2), (7, 3)])
+def test_themis_serves_everyone_within_as_many_leases_as_there_are_jobs(n, m):
+    """Jobs alike: who waits fares worse with every lease, who runs does not."""
+    jobs = work(*((0, 300, 1) for _ in range(n)))
+    record = play(hall(m), jobs, made("themis", round="10 s", filter=0.0))
+    assert not np.isnan(record.end_s).any()
+    assert max(max(gaps(record, job)) for job in range(n)) <= 10.0 * n
