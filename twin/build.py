@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from twin.kernel.cloud import Bursting
     from twin.kernel.hazards import Reliability
     from twin.kernel.power import Powering
+    from twin.kernel.reserved import Reservation
     from twin.kernel.shared import Lending
     from twin.policies.base import PlacementPolicy, Scheduler
     from twin.scenario import site as asked
@@ -52,6 +53,7 @@ class Built:
     speeds: Speeds | None = None  # None: jobs run at their nominal speed on all GPUs
     bursting: Bursting | None = None  # None: no pool is a cloud
     lending: Lending | None = None  # None: no job shares a GPU
+    reservations: tuple[Reservation, ...] = ()
 
     @property
     def expected_mtti_s(self) -> Callable[[str, int], float] | None:
@@ -100,6 +102,7 @@ def build(scenario: Scenario) -> Built:
         lending=lending_of(scenario, site),
         speeds=speeds,
         bursting=build_bursting(scenario, site),
+        reservations=build_reservations(scenario, site, workload),
     )
 
 
@@ -111,6 +114,56 @@ def build_bursting(scenario: Scenario, site: Site) -> Bursting | None:
 
     overflow = scenario.policies.overflow
     return Bursting(make_policy("overflow", overflow.name, overflow.options), scenario.seed)
+
+
+def build_reservations(
+    scenario: Scenario, site: Site, workload: Workload
+) -> tuple[Reservation, ...]:
+    """Nodes that are reserved for some jobs.
+
+    Raises
+    ------
+    InputError
+        If the site has no such pool, the pool not as many nodes at some time, or the workload no
+        calendar for a date.
+    """
+    if not scenario.policies.reservations:
+        return ()
+    from twin.kernel.reserved import Reservation, check_nodes
+
+    pools = [pool.name for pool in site.pools]
+    epoch = scenario.start or workload.epoch
+    made = []
+    for at, one in enumerate(scenario.policies.reservations):
+        where = f"policies.reservations[{at}]"
+        if one.pool not in pools:
+            raise InputError(
+                f"{where}.pool: the site has no pool {one.pool!r}; {did_you_mean(one.pool, pools)}"
+            )
+        times_s = []
+        for side, moment in (("start", one.start), ("end", one.end)):
+            if not isinstance(moment, datetime):
+                times_s.append(moment)
+            elif epoch is None:
+                raise InputError(
+                    f"{where}.{side} is a date, but the jobs have no calendar; give the scenario a "
+                    "start, or a duration since the first submit, for example 3 days"
+                )
+            else:
+                times_s.append((moment - epoch).total_seconds())
+            if times_s[-1] < 0:
+                raise InputError(
+                    f"{where}.{side}: {moment} lies before the start of the run, {epoch}"
+                )
+        pool = pools.index(one.pool)
+        start_s, end_s = times_s
+        made.append(
+            Reservation(
+                *(one.name, pool, one.nodes, start_s, end_s, one.drain_s, one.group, one.user)
+            )
+        )
+    check_nodes(made, site)
+    return tuple(made)
 
 
 def build_site(scenario: Scenario) -> Site:
@@ -518,10 +571,12 @@ def assumptions(
             in_turns = scenario.sharing is not None and scenario.sharing.mode == "time-slice"
             found.append(BUT_TURNS if in_turns else NOMINAL if powering is None else CAPPED)
         if not scenario.recovery.startup_s:
-            gives_way = preempts or scenario.workload.services
+            gives_way = preempts or scenario.workload.services or scenario.policies.reservations
             found.append(NO_TIME_TO_START if gives_way else NO_STARTUP)
-    if preempts and scenario.recovery.checkpoint is None:
+    reserved = scenario.policies.reservations
+    if (preempts or reserved) and scenario.recovery.checkpoint is None:
         found.append(SUSPENDED)
+    found += _unused(scenario, jobs)
     if speeds is not None:
         found += speeds.assumptions(sorted(map(str, set(jobs["model"]))))
     if powering is None:
@@ -529,6 +584,17 @@ def assumptions(
     from twin.kernel.lending import assumed
 
     return [*found, *assumed(scenario.sharing)]
+
+
+def _unused(scenario: Scenario, jobs: pd.DataFrame) -> list[str]:
+    """Groups and users that reservations name and no job is of."""
+    return [
+        f"No job is of {column} {name}, which the reservation {one.name} names."
+        for one in scenario.policies.reservations
+        for column, names in (("group", one.group), ("user", one.user))
+        for name in names
+        if not (jobs[column] == name).any()
+    ]
 
 
 def _served(scenario: Scenario, workload: Workload) -> list[str]:

@@ -166,6 +166,7 @@ def _run_into(scenario: Scenario, target: Path, report: bool, advance: Advance |
             lending=built.lending,
             speeds=built.speeds,
             bursting=built.bursting,
+            reservations=built.reservations,
         )
         record = simulation.run(scenario.horizon_s, advance)
         powered = built.powering.model if built.powering is not None else None

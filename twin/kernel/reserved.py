@@ -13,10 +13,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from simpy import Event
 
+from twin.errors import InputError
 from twin.kernel.clock import CAPS
 from twin.kernel.job import Job
 from twin.kernel.life import IDLED
 from twin.policies.view import Placement
+from twin.site.layout import Site
+from twin.units import format_duration
 
 if TYPE_CHECKING:
     from twin.kernel.hazards import Hazards
@@ -82,6 +85,26 @@ class ReservedRecord:
     asked: tuple[Reservation, ...]
     jobs_preempted: tuple[int, ...]
     spells: dict[str, Array]
+
+
+def check_nodes(asked: Sequence[Reservation], site: Site) -> None:
+    """Raise `InputError` if reservations of one time ask for more nodes than their pool has."""
+    for last in asked:
+        pool = site.pools[last.pool]
+        # What is closed only grows where another closes: these times are enough.
+        here = [
+            one
+            for one in asked
+            if one.pool == last.pool and one.closes_s <= last.closes_s < one.end_s
+        ]
+        nodes, most = sum(one.nodes for one in here), pool.nodes
+        if nodes > most:
+            names = " and ".join(one.name for one in here)
+            raise InputError(
+                f"policies.reservations: {names} close {nodes} nodes of pool {pool.name} at "
+                f"{format_duration(last.closes_s)}, and it has {most}; ask for fewer, for other "
+                "times, or for a shorter drain"
+            )
 
 
 class _UnderWay:

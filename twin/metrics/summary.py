@@ -17,6 +17,7 @@ from twin.metrics.jobs import bounded_slowdown, counts, makespan_s, quantiles, u
 from twin.metrics.place import place
 from twin.metrics.power import power
 from twin.metrics.reliability import reliability
+from twin.metrics.reservations import reservations
 from twin.metrics.scheduling import scheduling
 from twin.metrics.services import services
 from twin.results.outcome import Outcome
@@ -82,6 +83,8 @@ def summarise(
         summary["services"] = services(outcome)
     found_cost: dict[str, Any] = {}
     if outcome.energy is not None:
+    if outcome.reservations is not None:
+        summary["reservations"] = reservations(outcome)
         summary["ledgers"]["energy"] = {
             "unit": "J",
             "total": sum(outcome.energy.values()),

@@ -25,6 +25,7 @@ from twin.results.power import (
     timeline_columns,
 )
 from twin.results.rentals import egress, rentals, rented_series
+from twin.results.reservations import reservations
 from twin.results.services import replicas, service_series
 from twin.results.spells import migrations
 from twin.site.domains import LEVELS, Domains
@@ -58,6 +59,7 @@ class Outcome:
     not_submitted: int  # jobs whose submit time lies beyond the horizon
     replicas: pd.DataFrame | None = None  # beside `jobs`; None where there are no services
     rentals: pd.DataFrame | None = None  # None where there are no clouds
+    reservations: pd.DataFrame | None = None  # a row each; None where there are none
     egress: dict[str, tuple[float, float]] | None = None  # cloud -> bytes moved back, USD
 
 
@@ -118,6 +120,7 @@ def outcome(
         not_submitted=len(jobs) - len(kept),
         replicas=served.iloc[kept].reset_index(drop=True) if served is not None else None,
         rentals=rented,
+        reservations=reservations(record, jobs, site),
         egress=egress(record, jobs, site) if rented is not None else None,
     )
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field, GetJsonSchemaHandler
+from pydantic import Field, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
 
 from twin.scenario import check
 from twin.scenario.forms import Kind, OneKey
 from twin.scenario.quantities import PositiveSeconds
+from twin.scenario.reservations import Reservation
 from twin.scenario.section import Section, below, fault, found
 
 
@@ -123,3 +124,13 @@ class Policies(Section):
         description="when nodes of a cloud are rented, and for which jobs",
         json_schema_extra={"default": "never"},
     )
+    reservations: tuple[Reservation, ...] = Field(
+        default=(), description="nodes that are kept for some jobs, from one time to another"
+    )
+
+    @model_validator(mode="after")
+    def _reservations_have_names_of_their_own(self) -> Self:
+        for at, name in check.repeated([one.name for one in self.reservations]):
+            message = f"there is another reservation named {name!r}; give each a name of its own"
+            raise fault(message, name, "reservations", at, "name")
+        return self

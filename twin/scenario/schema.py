@@ -138,6 +138,25 @@ class Scenario(Section):
         return self
 
     @model_validator(mode="after")
+    def _reservations_go_with_the_rest(self) -> Self:
+        policies, clouds = self.policies, {pool.name for pool in self.site.pools if pool.cloud}
+        for at, one in enumerate(policies.reservations):
+            where = ("policies", "reservations", at)
+            if one.pool in clouds:
+                message = "nodes of a cloud cannot be reserved; give a pool of one's own"
+                raise fault(message, one.pool, *where, "pool")
+            if self.sharing is not None:
+                message = "reserves whole nodes, which does not go with sharing: leave out one"
+                raise fault(message, None, *where)
+            if policies.lighting.name != "all-on":
+                message = (
+                    f"nodes that are reserved must not sleep: leave out {policies.lighting.name} "
+                    "or the reservation"
+                )
+                raise fault(message, None, *where)
+        return self
+
+    @model_validator(mode="after")
     def _placement_has_power_to_look_at(self) -> Self:
         name = self.policies.placement.name
         if self.power is None and check.needs_power(name):
