@@ -341,18 +341,23 @@ class Queue:
                 break  # lines go by size
             if not line.waiting:
                 continue
+            behind = bisect_right(line.rows, row)
+            if found >= 0:  # places are costly to find: not for who stands behind the one found
+                at = line.first(behind, _ANY_S)
+                if at < 0 or line.rows[at] > found:
+                    continue
             due_s = deadline_s(line.shape)
             if due_s == -inf:
                 continue
             if due_s == inf:
-                at = line.first(bisect_right(line.rows, row), _ANY_S)
+                at = line.first(behind, _ANY_S)
             else:
                 # `now + estimate <= due` decides. `due - now` may be off it by rounding, so search
                 # a little beyond and ask the exact question of each job found.
                 most_s = due_s - now_s + 2 * ulp(max(abs(due_s), abs(now_s)))
                 if line.shortest_s() > most_s:
                     continue
-                at = line.first(bisect_right(line.rows, row), most_s)
+                at = line.first(behind, most_s)
                 while at >= 0 and now_s + self._listed[line.rows[at]].estimate_s > due_s:
                     at = line.first(at + 1, most_s)
             if at >= 0 and (found < 0 or line.rows[at] < found):

@@ -33,6 +33,8 @@ class FreeIndex:
     __slots__ = (
         "_filled",
         "_groups",
+        "_lowest",
+        "_lowest_as_of",
         "_occupied",
         "_tiers",
         "_told",
@@ -71,6 +73,8 @@ class FreeIndex:
         self._filled = 1 << gpus_per_node if nodes else 0  # bit f: some node has f GPUs free
         self.sizes = [0] * gpus_per_node + [nodes]  # nodes with 0, 1, ... GPUs free
         self.changes = 0  # how often a node's number of free GPUs has changed
+        self._lowest: list[int] = []  # what was last found, and at which number of changes
+        self._lowest_as_of = -1
         self._told: list[
             Groups
         ] = []  # who is told of nodes that become wholly free, or cease to be
@@ -86,6 +90,7 @@ class FreeIndex:
         other._occupied = self._occupied.copy()
         other.sizes = self.sizes.copy()
         other.changes, other._told, other._groups, other._tiers = self.changes, [], {}, {}
+        other._lowest, other._lowest_as_of = [], -1
         other.nodes_with, other.headroom_w = self.nodes_with, self.headroom_w
         other.hall_heat = self.hall_heat
         if self._told:
@@ -195,6 +200,13 @@ class FreeIndex:
         """The ``n`` lowest wholly free nodes; empty if there are fewer."""
         if self.sizes[-1] < n:
             return []
+        if self._lowest_as_of != self.changes:
+            self._lowest, self._lowest_as_of = self._find_lowest(n), self.changes
+        elif len(self._lowest) < n:  # asked for more and more of them: find some beyond
+            self._lowest = self._find_lowest(min(2 * n, self.sizes[-1]))
+        return self._lowest[:n]
+
+    def _find_lowest(self, n: int) -> list[int]:
         found: list[int] = []
         occupied, words = self._occupied[-1], self._words[-1]
         while len(found) < n:
