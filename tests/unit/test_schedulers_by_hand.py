@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from schedulers_case import hall, made, play, spells, work
+from schedulers_case import costly, hall, made, play, spells, work
 
 ONE, TWO = hall(1), hall(2)
 
@@ -111,6 +111,18 @@ def test_quotas_lend_what_is_idle_and_take_it_back():
     record = play(hall(4), work(*rows, **groups(*"aaaab")),
                   made("quotas", gpus={"a": 2, "b": 2}, borrow=False))  # fmt: skip
     assert record.start_s.tolist() == [0, 1, 100, 101, 10]
+
+
+@pytest.mark.parametrize("write_s", [0.0, 2.0])
+def test_jobs_that_come_together_are_given_back_theirs_together(write_s):
+    """b has borrowed two GPUs; two jobs of a get them at one time, and b keeps its own."""
+    rows = [(0, 100, 1)] * 4 + [(10, 5, 1), (10, 5, 1)]
+    record = play(
+        hall(4), work(*rows, **groups(*"bbbbaa")), made("quotas", gpus={"a": 2, "b": 2}),
+        reliability=costly(write_s, restart_s=0.0),
+    )  # fmt: skip
+    assert record.start_s[4:].tolist() == [10 + write_s, 10 + write_s]
+    assert record.lives["preemptions"].sum() == 2
 
 
 def test_nobody_within_quota_gives_way():

@@ -35,6 +35,12 @@ class Waiting:
         """Labels with jobs that wait, or have waited."""
         return [label for label, rows in self._rows.items() if rows]
 
+    def behind(self, label: int, row: int, queue: QueueView) -> int | None:
+        """The row of the oldest waiting job of a label that is younger than this one."""
+        rows = np.array([one for one in self._rows[label] if one > row], np.int64)
+        found = rows[queue.still_waiting(rows)] if len(rows) else rows
+        return int(found.min()) if len(found) else None
+
     def oldest(self, label: int, queue: QueueView) -> int | None:
         """The row of the oldest waiting job of a label; None if none waits."""
         rows = self._rows[label]

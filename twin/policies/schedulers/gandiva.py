@@ -21,8 +21,8 @@ from twin.registry import policy
 class TimeSlice(PriorityScheduler):
     """Gangs take turns: who has run for a ``quantum`` gives way to who waits [xiao2018].
 
-    Who has waited longest goes first. Starting again is no part of a turn. Of Gandiva this is the time-slicing; its packing of jobs on
-    one GPU and its migration are not part of it.
+    Who has waited longest goes first. Starting again is no part of a turn. Of Gandiva this is the
+    time-slicing; its packing of jobs on one GPU and its migration are not part of it.
     """
 
     preempts: ClassVar[bool] = True

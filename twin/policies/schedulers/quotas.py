@@ -8,6 +8,8 @@ from functools import cache
 from math import inf
 from typing import Any, ClassVar
 
+import numpy as np
+
 from twin.errors import DomainError
 from twin.policies.base import Decision, Scheduler
 from twin.policies.decisions import Preempt, Start
@@ -58,6 +60,7 @@ class Quotas(Scheduler):
         usage = cluster.usage("group")
         yield from self._start(queue, cluster, waiting, usage, beyond=False)
         if self.borrow and cluster.free_gpus and not cluster.leaving:
+            waiting.update(queue, cluster)  # who gave way for nothing may borrow elsewhere
             yield from self._start(queue, cluster, waiting, usage, beyond=True)
 
     def _start(
@@ -70,32 +73,54 @@ class Quotas(Scheduler):
         beyond: bool,
     ) -> Iterator[Decision]:
         open_ = set(waiting.labels())
+        coming: dict[int, JobView] = {}  # the last job of each label that others make room for
+        claims: list[JobView] = []  # all such jobs
         while open_:
-            used = self._used(usage)
+            used = self._used(usage, cluster, claims)
             label = min(open_, key=lambda one: (self._use(usage.names[one], used, beyond), one))
-            row = waiting.oldest(label, queue)
+            if label in coming:
+                row = waiting.behind(label, coming[label].row, queue)
+            else:
+                row = waiting.oldest(label, queue)
             job = queue.job(row) if row is not None else None
             name = usage.names[label]
             if job is None or (not beyond and self._levels_beyond(name, used, job.gpus)):
                 open_.remove(label)
-            elif cluster.fits(job.shape):
+            elif not claims and cluster.fits(job.shape):
                 yield job
             elif beyond or not self.reclaim:
                 open_.remove(label)
             else:
-                open_.remove(label)
-                yield from self._take_back(job, cluster, usage, used)
+                yield from self._take_back(job, cluster, usage, used, claims)
+                if claims and claims[-1] is job:
+                    coming[label] = job
+                elif queue.still_waiting(np.array([job.row]))[0]:
+                    open_.remove(label)
 
     def _take_back(
-        self, job: JobView, cluster: ClusterView, usage: UsageView, used: dict[str, int]
+        self,
+        job: JobView,
+        cluster: ClusterView,
+        usage: UsageView,
+        used: dict[str, int],
+        claims: list[JobView],
     ) -> Iterator[Decision]:
-        """Preempt the borrowers that stand in the way of a job within its quota."""
+        """Preempt the borrowers that stand in the way of a job within its quota.
+
+        It starts if it can, and is claimed a place for if others save for it.
+        """
         sketch = cluster.sketch()
-        if sketch.place(job.shape) is not None:
-            return  # others save for it already
+        for other in claims:
+            sketch.place(other.shape)
+        place = sketch.place(job.shape)
+        if place is not None:  # others save for it already, or it fits beside them
+            if sketch.is_free_now(place):
+                yield Start(job, at=place)
+            else:
+                claims.append(job)
+            return
         used = dict(used)
         victims: list[Any] = []
-        place = None
         for other in sorted(cluster.running, key=lambda one: -one.start_s):
             name = usage.names[int(usage.codes[other.row])]
             if not cluster.can_preempt(other) or not self._levels_beyond(name, used, 0):
@@ -115,13 +140,22 @@ class Quotas(Scheduler):
                 yield Preempt(victim)
         if sketch.is_free_now(place):
             yield Start(job, at=place)
+        else:
+            claims.append(job)
 
-    def _used(self, usage: UsageView) -> dict[str, int]:
-        """GPUs held at every level of every group."""
+    def _used(
+        self, usage: UsageView, cluster: ClusterView, claims: list[JobView]
+    ) -> dict[str, int]:
+        """GPUs held at every level of every group, once all have saved that save."""
+        held = list(usage.held_gpus)
+        for job in cluster.leaving.values():
+            held[int(usage.codes[job.row])] -= job.gpus
+        for job in claims:
+            held[int(usage.codes[job.row])] += job.gpus
         used: dict[str, int] = {}
-        for name, held in zip(usage.names, usage.held_gpus, strict=True):
+        for name, gpus in zip(usage.names, held, strict=True):
             for level in levels(name):
-                used[level] = used.get(level, 0) + held
+                used[level] = used.get(level, 0) + gpus
         return used
 
     def _levels_beyond(self, name: str, used: dict[str, int], more: int) -> int:
