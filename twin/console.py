@@ -13,7 +13,9 @@ from twin.tables import (
     INCIDENT_COSTS,
     Headline,
     failures,
+    gpu_time_bought,
     look_up,
+    tells,
 )
 from twin.units import format_duration, format_si
 
@@ -55,7 +57,7 @@ def run_lines(results: Results) -> list[str]:
         "",
         "where the GPU-time went",
     ]
-    ledger = summary["ledgers"]["gpu_time"]
+    ledger = gpu_time_bought(summary) or {}
     for share in GPU_TIME_SHARES:
         part = ledger["shares"][share.name] / ledger["total"] if ledger["total"] else 0.0
         if part > 0:
@@ -201,5 +203,5 @@ def change_text(headline: Headline, first: float | None, other: float | None) ->
 
 
 def _part(summary: dict[str, Any], share: str) -> float:
-    ledger = summary["ledgers"]["gpu_time"]
+    ledger = gpu_time_bought(summary) or {}
     return float(ledger["shares"].get(share, 0.0) / ledger["total"]) if ledger["total"] else 0.0

@@ -42,13 +42,14 @@ def show(scenario: Scenario) -> str:
     """Text drawings of the site of a scenario, ready to print."""
     site = build_site(scenario)
     bought = [_bought(pool) for pool in scenario.site.pools]
+    own = [b for b, pool in zip(bought, scenario.site.pools, strict=True) if pool.cloud is None]
     listed = "not known for a list of nodes"
     power = list(power_sections(scenario, site))
     sections = [
         ("Site", draw(site_tree(site))),
         *(power or [("Power, at nameplate", draw(power_tree(site, bought)))]),
         ("Network of the compute fabric", draw(network_tree(site, bought)) if bought else listed),
-        ("Bill of materials", bill(bought) if bought else listed),
+        ("Bill of materials", bill(own) if bought else listed),
     ]
     if scenario.failures is not None:
         sections.append(("Failures to expect", to_fail(scenario, site)))
@@ -99,6 +100,7 @@ def site_tree(site: Site) -> Tree:
                     else f"the rack ({pool.domain_nodes * pool.gpus_per_node} GPUs)"
                 )
                 label = f"pool {pool.name}: {plural(nodes * pool.gpus_per_node, 'GPU')}"
+                label += " to rent" if pool.cloud is not None else ""
                 detail: list[Tree] = [
                     (" > ".join(map(plural, (rows, racks, nodes), ("row", "rack", "node"))), []),
                     (f"{pool.node_type}: {plural(pool.gpus_per_node, 'GPU')} a node", []),

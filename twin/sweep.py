@@ -282,7 +282,7 @@ def run_point(task: Task) -> Done:
     """Run one point in this process; an error becomes part of the result."""
     from twin.registry import load_plugin
     from twin.run import load, run
-    from twin.tables import look_up
+    from twin.tables import gpu_time_bought, look_up
 
     try:
         for plugin in task.plugins:
@@ -294,7 +294,7 @@ def run_point(task: Task) -> Done:
     except Exception as error:  # a bug in a plug-in, say: listed, and not fatal to the others
         return Done(task.point, {}, f"{type(error).__name__}: {error}")
     figures = {h.key: look_up(results.summary, h.key) for h in HEADLINES}
-    ledger = results.summary["ledgers"]["gpu_time"]
+    ledger = gpu_time_bought(results.summary) or {}
     shares = {
         f"gpu_time.{name}": value / ledger["total"] if ledger["total"] else 0.0
         for name, value in ledger["shares"].items()

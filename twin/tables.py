@@ -384,6 +384,38 @@ def look_up(summary: dict[str, Any], key: str) -> Any:
     return value
 
 
+def tells(headline: Headline, summary: dict[str, Any]) -> bool:
+    """Whether a headline figure of a run says something: not what is so in any run of its kind.
+
+    Nothing is lost to faults where none can happen, and all waits are the first wait where nobody
+    gives way.
+    """
+    section, _, name = headline.key.partition(".")
+    if section == "reliability":
+        return failures(summary) is not None
+    if section == "queued_s":
+        return bool(look_up(summary, headline.key) != look_up(summary, f"wait_s.{name}"))
+    return look_up(summary, headline.key) is not None
+
+
+def gpu_time_bought(summary: dict[str, Any]) -> dict[str, Any] | None:
+    """The GPU-time ledger without nodes of clouds while nobody rented them; None if there is none.
+
+    The ledger itself has the whole quota, what is not rented as dark. Shares that are told or
+    compared are of what was there.
+    """
+    ledger = look_up(summary, "ledgers.gpu_time")
+    if not ledger:
+        return None
+    gone = look_up(summary, "cloud.unrented_gpu_hours")
+    if gone is None:
+        return dict(ledger)
+    total = ledger["total"] - 3600.0 * gone
+    dark = ledger["shares"]["dark"] - 3600.0 * gone
+    dark = dark if dark > 1e-9 * ledger["total"] else 0.0  # both are sums of many terms
+    return {**ledger, "total": total, "shares": {**ledger["shares"], "dark": dark}}
+
+
 def failures(summary: dict[str, Any]) -> dict[str, Any] | None:
     """The section ``reliability`` of a summary; None if nothing could fail in that run.
 

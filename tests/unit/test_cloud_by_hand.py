@@ -9,9 +9,12 @@ from cloud_case import TERMS, by, jobs, place, run, spot
 
 from twin.errors import PolicyError
 from twin.metrics.cloud import gpus_there
+from twin.metrics.summary import summarise
 from twin.policies.base import OverflowPolicy
 from twin.policies.decisions import Burst, Wake
 from twin.site.terms import Terms
+from twin.tables import gpu_time_bought
+from twin.workload.jobs import Intake
 
 PLAIN = {"levels": (), "restart_s": 0.0}
 PATIENT = {"patience": "300 s"}
@@ -246,3 +249,42 @@ def test_a_wrong_answer_is_an_error_that_says_so(answer, said):
     with pytest.raises(PolicyError, match=r"overflow policy Answers at 10\.0 s") as caught:
         run(place(), jobs((0, 1000, 2), (10, 100, 2)), Answers(answer), **PLAIN)
     assert said in str(caught.value)
+
+
+# -- what is told
+
+
+def test_what_was_never_rented_is_not_told_as_bought():
+    case = run(place(), jobs((0, 1000, 2), (10, 500, 2)), by("by-wait", **PATIENT), **PLAIN)
+    told = summarise(case.tables, case.site, Intake(), name="x", seed=1, assumptions=[])
+    whole = told["ledgers"]["gpu_time"]
+    assert whole["total"] == 6000 and sum(whole["shares"].values()) == pytest.approx(6000)
+    assert told["cloud"]["unrented_gpu_hours"] * 3600 == pytest.approx(4000 - 800 * 2)
+    bought = gpu_time_bought(told)
+    assert bought["total"] == pytest.approx(2000 + 1600)
+    # A hundred seconds of two GPUs on their way.
+    assert bought["shares"]["dark"] == pytest.approx(200)
+    assert told["utilisation"] == pytest.approx(3000 / 3600)
+    assert told["cost"]["usd_rent"] == told["cost"]["usd"] == pytest.approx(1.68)
+    assert told["site"]["rentable_gpus"] == 4
+
+
+def test_ones_own_gpus_cost_their_price_used_or_not():
+    site = place()
+    own = replace(site.pools[0], price_usd_per_s=0.0005)
+    site = replace(site, pools=(own, site.pools[1]))
+    case = run(site, jobs((0, 1000, 2), (10, 500, 2)), by("by-wait", **PATIENT), **PLAIN)
+    told = summarise(case.tables, site, Intake(), name="x", seed=1, assumptions=[])["cost"]
+    assert told["covers"] == "own GPUs, rent"
+    assert told["usd_own"] == pytest.approx(2 * 1000 * 0.0005)
+    assert told["usd"] == pytest.approx(1.0 + 1.68)
+    assert told["usd_per_useful_gpu_hour"] == pytest.approx(2.68 * 3600 / 3000)
+
+
+def test_nothing_rented_is_as_without_a_cloud():
+    case = run(place(), jobs((0, 1000, 2), (10, 500, 2)), by("never"), **PLAIN)
+    told = summarise(case.tables, case.site, Intake(), name="x", seed=1, assumptions=[])
+    assert gpu_time_bought(told)["shares"]["dark"] == 0
+    assert gpu_time_bought(told)["total"] == pytest.approx(2 * 1500)
+    assert told["utilisation"] == pytest.approx(1)
+    assert told["cloud"]["gpu_hours"] == told["cost"]["usd"] == 0

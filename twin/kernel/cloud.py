@@ -56,9 +56,9 @@ def assumed(site: Site) -> list[str]:
         return []
     found = [
         "A cloud has all of its quota at any time, and no part of it fails.",
-        "A node of a cloud is dark until it is rented; figures over installed GPUs count it while it "
-        "is, from when it is asked for.",
-        "Data moves to and from a cloud in no time; what a job moves back is paid for when it ends.",
+        "A node of a cloud is dark until it is rented; figures over installed GPUs count it only "
+        "while it is, from when it is asked for.",
+        "Data moves to and from a cloud in no time; a job pays for what it moves back at its end.",
         "Nodes that are rented at the end of the run are billed until then.",
     ]
     if any(each.mean_life_s < inf for each in terms):

@@ -36,9 +36,11 @@ def cloud(outcome: Outcome, site: Site) -> dict[str, Any]:
     node, job = (outcome.allocations[name].to_numpy() for name in ("node", "job"))
     pool_of = site.node_pool[node]
     names = [site.pools[pool].name for pool in site.cloud_pools]
+    quota = sum(site.pools[pool].gpus for pool in site.cloud_pools)
     found = _told(
         table, job[np.isin(pool_of, site.cloud_pools)], [outcome.egress[name] for name in names]
     )
+    found["unrented_gpu_hours"] = quota * outcome.horizon_s / _HOUR_S - found["gpu_hours"]
     if len(names) > 1:
         found["by_pool"] = {
             name: _told(

@@ -72,6 +72,7 @@ def summarise(
             "gpus": site.n_gpus,
             "nodes": site.n_nodes,
             "pools": {pool.name: pool.gpus for pool in site.pools},
+            **({"rentable_gpus": site.n_gpus - site.own_gpus} if site.cloud_pools else {}),
         },
         "workload": asdict(intake),
         "assumptions": assumptions,
@@ -81,10 +82,10 @@ def summarise(
         summary["scheduling"] = shared
     if outcome.replicas is not None:
         summary["services"] = services(outcome)
-    found_cost: dict[str, Any] = {}
-    if outcome.energy is not None:
     if outcome.reservations is not None:
         summary["reservations"] = reservations(outcome)
+    found_cost: dict[str, Any] = {}
+    if outcome.energy is not None:
         summary["ledgers"]["energy"] = {
             "unit": "J",
             "total": sum(outcome.energy.values()),

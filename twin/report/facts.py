@@ -47,7 +47,13 @@ def answer(run: Results) -> str:
     if not gpus:
         return f"No GPU-time passed in this run; {numbers.count(total)} jobs were submitted."
     useful = numbers.percent(share_of_bought(run, "useful"), 0)
-    sentences = [f"Of {numbers.count(gpus)} GPUs over {span}, {useful} of GPU-time did useful work"]
+    rented = ""
+    if (rentable := look_up(run.summary, "site.rentable_gpus")) is not None:
+        gpus -= rentable
+        rented = f" and up to {numbers.count(look_up(run.summary, 'cloud.peak_gpus') or 0)} rented"
+    sentences = [
+        f"Of {numbers.count(gpus)} GPUs{rented} over {span}, {useful} of GPU-time did useful work"
+    ]
     wait_s = known(run.jobs, "wait_s")
     if not total:
         sentences.append("no job was submitted.")

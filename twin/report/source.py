@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from twin.results.store import Results
-from twin.tables import GPU_TIME_SHARES, look_up
+from twin.tables import GPU_TIME_SHARES, gpu_time_bought, look_up
 
 
 def ledger(run: Results) -> dict[str, Any]:
     """The GPU-time ledger of a run, an empty one if its summary has none: total, shares [GPU s]."""
-    found = run.summary.get("ledgers", {}).get("gpu_time")
+    found = gpu_time_bought(run.summary)
     if found:
-        return dict(found)
+        return found
     return {"total": 0.0, "shares": dict.fromkeys((share.name for share in GPU_TIME_SHARES), 0.0)}
 
 
