@@ -135,6 +135,10 @@ class Scenario(Section):
             if service.pool in rented:
                 message = "replicas of services do not overflow; give them a pool of one's own"
                 raise fault(message, service.pool, "workload", "services", at, "pool")
+        for at, kept in enumerate(self.policies.reservations):
+            if kept.pool in rented:
+                message = "nodes of a cloud come and go; reserve nodes of one's own"
+                raise fault(message, kept.pool, "policies", "reservations", at, "pool")
         return self
 
     @model_validator(mode="after")
