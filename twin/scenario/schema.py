@@ -143,14 +143,13 @@ class Scenario(Section):
 
     @model_validator(mode="after")
     def _reservations_go_with_the_rest(self) -> Self:
-        policies, clouds = self.policies, {pool.name for pool in self.site.pools if pool.cloud}
-        for at, one in enumerate(policies.reservations):
+        policies = self.policies
+        for at in range(len(policies.reservations)):
             where = ("policies", "reservations", at)
-            if one.pool in clouds:
-                message = "nodes of a cloud cannot be reserved; give a pool of one's own"
-                raise fault(message, one.pool, *where, "pool")
             if self.sharing is not None:
-                message = "reserves whole nodes, which does not go with sharing: leave out one"
+                message = (
+                    "whole nodes are reserved, and sharing splits them: leave out one of the two"
+                )
                 raise fault(message, None, *where)
             if policies.lighting.name != "all-on":
                 message = (
