@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from twin.results.store import Results
 
 _BAR = 24
+_FELT = ("wait_s.mean", "wait_s.p99", "queued_s.mean", "jct_s.mean", "bounded_slowdown.mean")
+_SIDE_BY_SIDE = 4  # runs; more stand below each other
 
 
 def headline_text(headline: Headline, value: float | None) -> str:
@@ -66,7 +68,7 @@ def run_lines(results: Results) -> list[str]:
     waited = summary["waited_fraction"]
     lines.append(f"  {'jobs that waited':<28} {100 * waited:.1f} %")
     for headline in HEADLINES:
-        if headline.key in ("wait_s.mean", "wait_s.p99", "jct_s.mean", "bounded_slowdown.mean"):
+        if headline.key in _FELT and tells(headline, summary):
             value = look_up(summary, headline.key)
             lines.append(f"  {headline.label:<28} {headline_text(headline, value)}")
     intake, late = summary["workload"], summary["jobs_not_submitted"]
@@ -157,14 +159,19 @@ def _plain(text: str) -> str:
 
 
 def comparison_lines(runs: Sequence[Results], labels: Sequence[str]) -> list[str]:
-    """Headline figures of several runs side by side, with differences from the first."""
+    """Headline figures of several runs side by side, with differences from the first.
+
+    More than four stand below each other, with the figures that schedulers are compared by.
+    """
+    if len(runs) > _SIDE_BY_SIDE:
+        return _run_by_run(runs, labels)
     rows: list[list[str]] = [["", labels[0]]]
     for label in labels[1:]:
         rows[0] += [label, "change"]
     for headline in HEADLINES:
-        values = [look_up(run.summary, headline.key) for run in runs]
-        if all(value is None for value in values):
+        if not any(tells(headline, run.summary) for run in runs):
             continue
+        values = [look_up(run.summary, headline.key) for run in runs]
         row = [headline.label, headline_text(headline, values[0])]
         for value in values[1:]:
             row += [headline_text(headline, value), change_text(headline, values[0], value)]
@@ -176,6 +183,37 @@ def comparison_lines(runs: Sequence[Results], labels: Sequence[str]) -> list[str
             for part in parts[1:]:
                 row += [f"{100 * part:.1f} %", f"{100 * (part - parts[0]):+.1f} points"]
             rows.append(row)
+    return columns(rows)
+
+
+_RUN_BY_RUN = {
+    "utilisation": "utilisation",
+    "jobs.completed": "completed",
+    "queued_s.mean": "mean wait",
+    "queued_s.p99": "P99 wait",
+    "jct_s.mean": "mean JCT",
+    "jct_s.p99": "P99 JCT",
+    "bounded_slowdown.mean": "slowdown",
+    "makespan_s": "makespan",
+    "scheduling.jain": "Jain",
+    "scheduling.preemptions": "preemptions",
+    "power.mean_w": "mean power",
+    "cost.usd": "cost",
+}
+
+
+def _run_by_run(runs: Sequence[Results], labels: Sequence[str]) -> list[str]:
+    """One line a run; waits are all waits, those after giving way included."""
+    entries = {entry.key: entry for entry in HEADLINES}
+    shown = [
+        (entries[key], name)
+        for key, name in _RUN_BY_RUN.items()
+        if any(look_up(run.summary, key) is not None for run in runs)
+    ]
+    rows = [["", *(name for _, name in shown)]]
+    for run, label in zip(runs, labels, strict=True):
+        values = ((entry, look_up(run.summary, entry.key)) for entry, _ in shown)
+        rows.append([label, *(headline_text(entry, value) for entry, value in values)])
     return columns(rows)
 
 

@@ -95,6 +95,7 @@ def jobs_table(**columns: Any) -> pd.DataFrame:
         "end_s": end_s,
         "nodes": np.where(np.isnan(start_s), 0, -(-gpus // 8)),
         "wait_s": start_s - submit_s,
+        "queued_s": start_s - submit_s,
         "jct_s": end_s - submit_s,
         "user": pd.Categorical([""] * n),
         "group": pd.Categorical([""] * n),
@@ -159,6 +160,7 @@ def assemble(
         slowdown = np.maximum(1.0, jobs["jct_s"].dropna() / np.maximum(10.0, jobs["run_s"]))
         summary |= {
             "wait_s": _statistics(jobs["wait_s"]),
+            "queued_s": _statistics(jobs["wait_s"]),
             "jct_s": _statistics(jobs["jct_s"]),
             "bounded_slowdown": _statistics(slowdown),
             "makespan_s": horizon_s - first_s,

@@ -45,6 +45,7 @@ def summarise(
     """
     jobs = outcome.jobs[outcome.jobs["until_s"].isna()]
     waited = jobs["wait_s"].dropna().to_numpy()
+    queued = jobs["queued_s"][jobs["wait_s"].notna()].to_numpy()
     ended = jobs["jct_s"].dropna().to_numpy()
     span_s, first_s = makespan_s(outcome.jobs, outcome.horizon_s), _first_s(outcome.jobs)
     there = gpus_there(outcome, site, first_s, first_s + span_s)
@@ -56,6 +57,7 @@ def summarise(
         "jobs": counts(jobs),
         "jobs_not_submitted": outcome.not_submitted,
         "wait_s": quantiles(waited),
+        "queued_s": quantiles(queued),
         "waited_fraction": float((waited > 0).mean()) if len(waited) else 0.0,
         "jct_s": quantiles(ended),
         "bounded_slowdown": quantiles(bounded_slowdown(jobs)),

@@ -10,6 +10,7 @@ from typing import Literal
 from twin.metrics.paired import PairedMean
 from twin.report import numbers
 from twin.report.intervals import Intervals
+from twin.report.schedulers import wait_column
 from twin.report.settings import settings
 from twin.report.source import share_of_bought
 from twin.report.theme import Stroke, run_letter
@@ -39,7 +40,13 @@ _LED = {
     "makespan_s": "shortest makespan",
     "utilisation": "highest utilisation",
 }
-_SHORT = {"jct_s.mean": "mean JCT", "bounded_slowdown.mean": "mean bounded slowdown"}
+_SHORT = {
+    "queued_s.mean": "mean wait, all waits",
+    "queued_s.p50": "median wait, all waits",
+    "queued_s.p99": "P99 wait, all waits",
+    "jct_s.mean": "mean JCT",
+    "bounded_slowdown.mean": "mean bounded slowdown",
+}
 
 
 @dataclass(frozen=True)
@@ -87,7 +94,8 @@ def boards(
         From `twin.report.intervals`.
     """
     entries = {entry.key: entry for entry in HEADLINES}
-    felt = [entries[key] for key in _FELT]
+    waits = wait_column(runs)
+    felt = [entries[_of(key, waits)] for key in _FELT if _of(key, waits) in entries]
     done = [entries[key] for key in _DONE] + [_STRANDED]
     done += [entries[key] for key in _BESIDE if key in entries]
     shared = {entry.key: entry for entry in _SHARED}
@@ -102,7 +110,8 @@ def leaders(runs: Sequence[Results], labels: Sequence[str]) -> list[str]:
     """Which runs have the best of what matters most, a sentence a run; ties name none."""
     entries = {entry.key: entry for entry in HEADLINES}
     led: dict[int, list[str]] = {}
-    for key, words in _LED.items():
+    for first_key, words in _LED.items():
+        key = _of(first_key, wait_column(runs))
         values = [_value(run, entries[key]) for run in runs]
         known = [value for value in values if value is not None]
         if not known or isclose(min(known), max(known), rel_tol=1e-9):
@@ -122,6 +131,11 @@ def leaders(runs: Sequence[Results], labels: Sequence[str]) -> list[str]:
         else f"{run_letter(index)} ({labels[index]}) has {_listed(what)}."
         for number, (index, what) in enumerate(led.items())
     ]
+
+
+def _of(key: str, waits: str) -> str:
+    """The figure of the wait that is compared here, for that of the first wait."""
+    return key.replace("wait_s", waits)
 
 
 def _listed(words: Sequence[str]) -> str:
@@ -155,11 +169,13 @@ def _board(
     strokes: Sequence[Stroke], sure: Intervals,
 ) -> Board:  # fmt: skip
     columns: list[tuple[Headline, list[Cell]]] = []
+    waits = wait_column(runs)
     for entry in entries:
         values = [_value(run, entry) for run in runs]
         if entry.key == "jobs.completed" and len(set(values)) == 1:
             continue  # as in most comparisons: nothing to see
-        if any(values) or (entry.key in (*_FELT, *_DONE) and values != [None] * len(runs)):
+        always = (*(_of(key, waits) for key in _FELT), *_DONE)
+        if any(values) or (entry.key in always and values != [None] * len(runs)):
             paired = [sure.of.get((index, entry.key)) for index in range(len(runs))]
             columns.append((entry, _cells(entry, values, paired)))
     rows = [

@@ -130,6 +130,7 @@ def pictures(
             if times_s.size
         ]
 
+    waits = schedulers.wait_column(runs)
     return {
         "ledgers": picture(
             "ledgers",
@@ -138,7 +139,7 @@ def pictures(
         ),
         "waits": picture(
             "wait-curves",
-            lambda shape: wait_curves(curves("wait_s"), shape),
+            lambda shape: wait_curves(curves(waits), shape),
             text="Share of jobs that wait longer than a given time, a line a run.",
         ),
         "completion": picture(

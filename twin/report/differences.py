@@ -12,7 +12,7 @@ from twin.report.facts import headline_values
 from twin.report.source import share_of_bought
 from twin.report.theme import SHARE_COLOURS
 from twin.results.store import Results
-from twin.tables import GPU_TIME_SHARES, Headline
+from twin.tables import GPU_TIME_SHARES, HEADLINES, Headline, look_up
 
 Verdict = Literal["better", "worse", "same", ""]
 
@@ -45,6 +45,11 @@ class Row:
 def headline_rows(runs: Sequence[Results]) -> list[Row]:
     """Headline figures side by side; those that no run has are left out."""
     values = [headline_values(run) for run in runs]
+    for entry in HEADLINES:  # what tells something of one run is compared in all
+        if any(each[entry] is not None for each in values):
+            for run, each in zip(runs, values, strict=True):
+                value = look_up(run.summary, entry.key)
+                each[entry] = value if numbers.is_number(value) else None
     return [
         _row(entry, [each[entry] for each in values])
         for entry in values[0]

@@ -13,7 +13,7 @@ from twin.report.sizes import known
 from twin.report.source import installed_gpus, ledger, length_s, share_of_bought
 from twin.report.theme import SHARE_COLOURS
 from twin.results.store import Results
-from twin.tables import GPU_TIME_SHARES, HEADLINES, JOB_STATES, Headline, Share, look_up
+from twin.tables import GPU_TIME_SHARES, HEADLINES, JOB_STATES, Headline, Share, look_up, tells
 from twin.units import format_si
 
 _LISTED = 12  # rows of the tables of single jobs
@@ -103,7 +103,7 @@ def headline_values(run: Results) -> dict[Headline, float | None]:
         WAITED: waited_fraction(run),
     }
     for entry in HEADLINES:
-        value = look_up(run.summary, entry.key)
+        value = look_up(run.summary, entry.key) if tells(entry, run.summary) else None
         values[entry] = value if numbers.is_number(value) else None
     return values
 

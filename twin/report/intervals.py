@@ -80,6 +80,7 @@ def per_job(jobs: pd.DataFrame) -> dict[str, Array]:
     completed = (jobs["state"] == "completed").to_numpy(bool)
     return {
         "wait_s.mean": jobs["wait_s"].to_numpy(float),
+        "queued_s.mean": jobs["queued_s"].where(jobs["wait_s"].notna()).to_numpy(float),
         "jct_s.mean": jct_s,
         "bounded_slowdown.mean": np.where(completed, slowdown, np.nan),
     }

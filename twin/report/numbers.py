@@ -164,7 +164,7 @@ def headline(entry: Headline, value: Any) -> str:
     if entry.key.endswith(".pue"):  # what it is above one is what matters
         return f"{value:.3f}"
     if entry.key.rpartition(".")[2] in INDICES:
-        return f"{value:.2f}"
+        return f"{value:.2f}" if abs(value) < 100 else count(round(value))
     if entry.unit:
         return f"{count(value)}\N{NO-BREAK SPACE}{entry.unit}"
     return count(value)

@@ -18,7 +18,7 @@ from twin.report.sizes import SIZE_CLASSES, by_size
 from twin.report.source import installed_gpus, length_s
 from twin.report.theme import Shape, Stroke, run_letter, run_name, run_strokes
 from twin.results.store import Results
-from twin.tables import look_up
+from twin.tables import Headline, look_up, tells
 
 _BINS = 160  # of fairness over time
 
@@ -31,11 +31,17 @@ def strokes(runs: Sequence[Results]) -> list[Stroke]:
     return run_strokes(len(runs), [0, *ends])
 
 
+def wait_column(runs: Sequence[Results]) -> str:
+    """What is compared as the wait: all waits, where jobs of some run wait more than once."""
+    first = Headline("queued_s.mean", "", "s", "less")
+    return "queued_s" if any(tells(first, run.summary) for run in runs) else "wait_s"
+
+
 def sizes(
     runs: Sequence[Results], labels: Sequence[str], drawn: Sequence[Stroke]
 ) -> Picture | None:
     """Mean waits and completion times by size class; None if there are no jobs."""
-    rows = [{row.size: row for row in by_size(run.jobs)} for run in runs]
+    rows = [{row.size: row for row in by_size(run.jobs, wait_column(runs))} for run in runs]
     classes = [size for size in SIZE_CLASSES if any(size in each for each in rows)]
     nan = float("nan")
     served = [

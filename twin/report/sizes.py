@@ -68,13 +68,15 @@ class SizeRow:
     useful_gpu_s: float
 
 
-def by_size(jobs: pd.DataFrame) -> list[SizeRow]:
+def by_size(jobs: pd.DataFrame, wait: str = "wait_s") -> list[SizeRow]:
     """One row a size class that has jobs, small to large.
 
     Parameters
     ----------
     jobs : DataFrame
         The run's `twin.tables.JOBS`.
+    wait : str
+        The column that is taken for the wait: until the first start, or ``queued_s``, all waits.
     """
     gpus = jobs["gpus"].to_numpy()
     held = jobs[[name for name in jobs.columns if str(name).endswith("_gpu_s")]].to_numpy(float)
@@ -84,16 +86,17 @@ def by_size(jobs: pd.DataFrame) -> list[SizeRow]:
         mine = size.of(gpus)
         if not mine.any():
             continue
-        wait, jct = known(jobs, "wait_s", mine), known(jobs, "jct_s", mine)
-        w50, w99, w_max = _quantiles(wait, (0.5, 0.99, 1.0))
+        started = mine & jobs["wait_s"].notna().to_numpy()
+        wait_s, jct = known(jobs, wait, started), known(jobs, "jct_s", mine)
+        w50, w99, w_max = _quantiles(wait_s, (0.5, 0.99, 1.0))
         j50, j99 = _quantiles(jct, (0.5, 0.99))
         rows.append(
             SizeRow(
                 size=size,
                 jobs=int(mine.sum()),
-                started=wait.size,
-                waited=_mean(wait > 0),
-                wait_mean_s=_mean(wait),
+                started=wait_s.size,
+                waited=_mean(wait_s > 0),
+                wait_mean_s=_mean(wait_s),
                 wait_p50_s=w50,
                 wait_p99_s=w99,
                 wait_max_s=w_max,

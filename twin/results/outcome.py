@@ -27,7 +27,7 @@ from twin.results.power import (
 from twin.results.rentals import egress, rentals, rented_series
 from twin.results.reservations import reservations
 from twin.results.services import replicas, service_series
-from twin.results.spells import migrations
+from twin.results.spells import migrations, waiting
 from twin.site.domains import LEVELS, Domains
 from twin.site.layout import Site
 from twin.tables import (
@@ -140,6 +140,7 @@ def _jobs(record: Record, jobs: pd.DataFrame, shares: dict[str, Any], site: Site
         "gpus": jobs["gpus"].to_numpy(),
         "nodes": record.nodes,
         "wait_s": record.start_s - submit_s,
+        "queued_s": _queued_s(record, submit_s),
         "jct_s": record.end_s - submit_s,
         "run_s": jobs["run_s"].to_numpy(),
         "user": jobs["user"],
@@ -157,6 +158,21 @@ def _jobs(record: Record, jobs: pd.DataFrame, shares: dict[str, Any], site: Site
     columns["migrations"] = migrations(held["job"], held["node"], held["start_s"], held["end_s"], n)
     columns |= {f"{name}_gpu_s": values for name, values in shares.items()}
     return _frame(JOBS, columns)
+
+
+def _queued_s(record: Record, submit_s: Any) -> Any:
+    """(n_job,) for how long each job was there without holding anything. [s]"""
+    ended = ~np.isnan(record.end_s)
+    leave_s = np.where(ended, record.end_s, record.horizon_s)
+    rejected = record.state == recorder.REJECTED
+    leave_s = np.where(rejected | (leave_s < submit_s), submit_s, leave_s)
+    if record.lives is None:  # who starts holds its GPUs to the end
+        from_s = np.where(np.isnan(record.start_s), leave_s, record.start_s)
+        return np.asarray(from_s - submit_s)
+    held = record.allocations
+    spells = waiting(submit_s, leave_s, held["job"], held["start_s"], held["end_s"])
+    job, from_s, to_s = spells
+    return np.bincount(job, to_s - from_s, len(submit_s))
 
 
 def _incidents(record: Record, jobs: pd.DataFrame, site: Site) -> pd.DataFrame:
