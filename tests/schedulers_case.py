@@ -67,7 +67,10 @@ def costly(
 
 
 def play(
-    site: Site, jobs: pd.DataFrame, scheduler: Scheduler | str, horizon_s: float | None = None,
+    site: Site,
+    jobs: pd.DataFrame,
+    scheduler: Scheduler | str,
+    horizon_s: float | None = None,
     **more: Any,
 ) -> Record:
     """One run."""  # fmt: skip
