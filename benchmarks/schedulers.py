@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from time import process_time
@@ -147,6 +148,16 @@ def _least(runs: Sequence[list[float]]) -> list[float]:
     return [min(times) for times in zip(*runs, strict=True)]
 
 
+@contextmanager
+def _left_out() -> Iterator[None]:
+    """Who takes longer than the limit is left out of the table."""
+    try:
+        yield
+    except PolicyError as error:
+        if "takes more than" not in str(error):
+            raise
+
+
 def _ms(seconds: float) -> str:
     return f"{1e3 * seconds:.3g}"
 
@@ -174,11 +185,8 @@ def scheduler_rows(
         for _ in range(repeats):
             for name in dict.fromkeys(("fifo", *(names or SCHEDULERS.names()))):
                 seen = runs.setdefault(name, [])
-                try:
+                with _left_out():
                     seen.append(decisions_s(name, waiting, nodes, sizes, steps))
-                except PolicyError as error:
-                    if "takes more than" not in str(error):
-                        raise
         of_fifo_s = float(np.mean(_least([times for _, times in runs["fifo"]])))
         for name, seen in runs.items():
             where = (name, f"{waiting:,}", f"{nodes:,}")
@@ -211,9 +219,13 @@ def placement_rows(
         runs: dict[str, list[list[float]]] = {}
         for _ in range(repeats):
             for name in dict.fromkeys(("best-fit", *(names or PLACEMENTS.names()))):
-                runs.setdefault(name, []).append(places_s(name, nodes, steps))
+                with _left_out():
+                    runs.setdefault(name, []).append(places_s(name, nodes, steps))
         base_s = float(np.mean(_least(runs["best-fit"])))
         for name, seen in runs.items():
+            if len(seen) < repeats:  # the cluster was not filled in time
+                rows.append((name, f"{nodes:,}", *["-"] * 6))
+                continue
             least = _least(seen)
             means = [float(np.mean(times)) for times in seen]
             ratio = f"{float(np.mean(least)) / base_s:.1f}"
