@@ -1,12 +1,15 @@
 """Invariants of any run with reservations, under every scheduler."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from twin.failures.model import FailureModel, Incident
 from twin.failures.restart import RestartModel, SaveLevel
 from twin.kernel.hazards import nothing_fails
 from twin.kernel.reserved import Reservation
@@ -142,8 +145,6 @@ def test_its_jobs_start_at_the_start_where_all_nodes_are_drained(drawn, schedule
     mine = table.iloc[:1].assign(
         group="mine", gpus=np.int32(asked.nodes * size), submit_s=asked.start_s, run_s=10.0
     )
-    import pandas as pd
-
     table = pd.concat([mine, table]).sort_values("submit_s", kind="stable").reset_index(drop=True)
     alone = Reservation("r", 0, asked.nodes, asked.start_s, asked.end_s, 600.0, groups=("mine",))
     record, tables = simulate(site, table, [alone], scheduler, WRITE_S)
@@ -157,3 +158,64 @@ def test_its_jobs_start_at_the_start_where_all_nodes_are_drained(drawn, schedule
         assert start_s == asked.start_s
     else:
         assert start_s <= asked.start_s + WRITE_S
+
+
+@st.composite
+def outages(draw):
+    """Nodes that are out of service for a time, and what jobs do that are hit."""
+    downs = draw(
+        st.lists(
+            st.tuples(st.integers(0, 900), st.integers(0, 3), st.integers(1, 400)),
+            min_size=1,
+            max_size=4,
+        )
+    )
+    recovery = draw(st.sampled_from([("requeue", {}), ("replace", {"patience": "10 min"})]))
+    return downs, make_policy("recoveries", *recovery)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    cases(),
+    outages(),
+    st.sampled_from(["fifo", "easy-backfill", "conservative-backfill", "tiresias", "gavel"]),
+    st.sampled_from([0.0, WRITE_S]),
+)
+def test_where_nodes_fail_the_books_balance(drawn, hit, scheduler, write_s):
+    site, jobs, reservations = drawn
+    downs, recovery = hit
+    incidents = tuple(
+        Incident(float(at_s), "node", "node", node % site.n_nodes, float(lasts_s))
+        for at_s, node, lasts_s in downs
+    )
+    levels = (SaveLevel("storage", 1, write_s=write_s, read_s=2.0),) if write_s else ()
+    reliability = replace(
+        nothing_fails(RestartModel(restart_s=5.0, levels=levels)),
+        failures=FailureModel(incidents=incidents),
+        recovery=recovery,
+    )
+    policy = make_policy("schedulers", scheduler, {})
+    simulation = Simulation(
+        *(site, jobs, policy, BestFit()), reliability=reliability, reservations=reservations
+    )
+    record = simulation.run()
+    tables = outcome(record, jobs, site)  # which checks that the ledger balances
+    assert (tables.jobs["state"] == "completed").all()
+    parts = ["used_node_s", "idle_node_s", "others_node_s", "short_node_s"]
+    told = tables.reservations
+    np.testing.assert_allclose(told[parts].sum(axis=1), told["reserved_node_s"], atol=1e-6)
+    assert (told[[*parts, "drained_gpu_s"]] > -1e-6).all(axis=None)
+    held = tables.allocations
+    broken = [(i.unit, i.at_s, i.at_s + i.lasts_s) for i in incidents]
+    for index, asked in enumerate(reservations):
+        admits, spells = asked.admits(jobs), of(record, index)
+        for node, from_s, to_s in spells:
+            # It is closed for one reservation at a time, never while it is broken.
+            assert not any(node == v and from_s < end and at < to_s for v, at, end in broken)
+            other = [each for at in range(len(reservations)) if at != index
+                     for each in of(record, at)]  # fmt: skip
+            assert not any(node == v and from_s < end and at < to_s for v, at, end in other)
+            here = held[(held["node"] == node)]
+            began = here[(here["start_s"] >= from_s) & (here["start_s"] < to_s)]
+            assert admits[began["job"]].all()
+            assert (began["start_s"] >= asked.start_s).all()
