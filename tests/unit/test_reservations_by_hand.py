@@ -33,7 +33,7 @@ class Case:
         reliability = Reliability(
             FailureModel(incidents=tuple(incidents)),
             RestartModel(restart_s=20.0, levels=(STORAGE,)),
-            RequeueJob(),
+            more.get("recovery") or RequeueJob(),
             Fixed(every_s=100.0),
             Never(),
             0,
@@ -160,6 +160,30 @@ def test_where_no_other_is_to_be_had_it_is_short_until_the_repair():
     assert case.closed() == [(0, 0, 50, 150), (0, 0, 250, 550)]  # the run ends at 550
     assert case.told("reserved_node_s", "short_node_s") == [500, 100]
     assert case.told("used_node_s", "idle_node_s") == [50, 350]
+
+
+def test_who_waits_for_another_node_gives_way_too():
+    """Job 0 has lost node 1 and holds node 0 idle until an hour has passed."""
+    table = jobs((0, 1000, 4), (120, 50, 2), **groups(*"ba"))
+    incidents = [down(50, 1, lasts_s=400)]
+    patient = make_policy("recoveries", "replace", {"patience": "1 h"})
+    case = Case(hall(2), table, reserved(1, 100, 300), incidents=incidents, recovery=patient)
+    assert case.spells(0)[:2] == [(0, 0, 100), (1, 0, 50)]
+    assert case.spells(1) == [(0, 120, 170)]
+    assert case.spells(0)[2][:2] == (0, 450)
+    assert case.told("jobs_preempted", "others_node_s") == [1, 0]
+    assert case.jobs["preemptions"].tolist() == [0, 0]  # the fault has stopped it before
+
+
+def test_a_job_that_is_hit_takes_no_reserved_node():
+    """Job 0 loses node 0 at 150; node 2 is free, and closed. It waits for the repair."""
+    table = jobs((0, 1000, 4), (500, 50, 2), **groups(*"ba"))
+    incidents = [down(150, 0, lasts_s=100)]
+    patient = make_policy("recoveries", "replace", {"patience": "1 h"})
+    case = Case(hall(3), table, reserved(1, 100, 600), incidents=incidents, recovery=patient)
+    assert case.closed() == [(0, 2, 100, 600)]
+    assert case.spells(0)[2][:2] == (0, 250)
+    assert case.spells(1) == [(2, 500, 550)]
 
 
 def test_nodes_that_are_down_are_not_chosen():
