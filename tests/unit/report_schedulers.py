@@ -54,9 +54,10 @@ def rivals(number: int, jobs: int = 300, **kwargs: Any) -> list[ScheduledRun]:
         run = scheduled_run(jobs, name=NAMES[k % len(NAMES)], scheduler=NAMES[k], **kwargs)
         wait_s = run.jobs["wait_s"] * (1 if k == 0 else 0.3 + 0.15 * k)
         run.jobs["wait_s"], run.jobs["start_s"] = wait_s, run.jobs["submit_s"] + wait_s
+        run.jobs["queued_s"] = wait_s
         run.jobs["jct_s"] = wait_s + run.jobs["run_s"]
         run.jobs["end_s"] = run.jobs["submit_s"] + run.jobs["jct_s"]
-        for key in ("wait_s", "jct_s"):
+        for key in ("wait_s", "queued_s", "jct_s"):
             run.summary[key]["mean"] = float(run.jobs[key].mean())
         runs.append(run)
     return runs

@@ -161,7 +161,7 @@ def test_tables_hold_what_the_contract_names(cut_short):
         *("job_id", "submit_s", "start_s", "end_s", "gpus", "nodes", "wait_s", "jct_s", "run_s"),
         *("user", "group", "kind", "pool", "state", "restarts", "preemptions", "energy_j"),
         *(f"{share}_gpu_s" for share in SHARES),
-        *("interruptions", "interrupted_s", "migrations"),
+        *("interruptions", "interrupted_s", "queued_s", "migrations"),
         *("gpu_fraction", "deadline_s", "qos", "model", "until_s"),
     ]
     assert cut_short.incidents.columns.tolist() == [

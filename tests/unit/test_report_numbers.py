@@ -89,6 +89,8 @@ def test_every_headline_is_written_with_its_unit() -> None:
         text = plain(numbers.headline(entry, 0.5))
         share = entry.key.split(".")[-1] in numbers.FRACTIONS
         expected = "50.0 %" if share else _HALF.get(entry.unit, "0.5")
+        if entry.key.split(".")[-1] in numbers.INDICES:
+            expected = "0.50"
         assert text == ("0.500" if entry.key == "power.pue" else expected)
 
 

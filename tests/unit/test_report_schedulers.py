@@ -124,7 +124,9 @@ def test_intervals_are_those_of_the_paired_differences() -> None:
     runs = rivals(3, 400)
     found = intervals(runs)
     assert set(found.of) == {
-        (k, key) for k in (1, 2) for key in ("wait_s.mean", "jct_s.mean", "bounded_slowdown.mean")
+        (k, key)
+        for k in (1, 2)
+        for key in ("wait_s.mean", "queued_s.mean", "jct_s.mean", "bounded_slowdown.mean")
     }
     difference = runs[1].jobs["wait_s"] - runs[0].jobs["wait_s"]
     again = paired_means(runs[0].jobs["submit_s"], [difference])[0]
@@ -141,7 +143,9 @@ def test_an_interval_with_zero_cannot_tell() -> None:
     first.jobs["wait_s"] = 1000.0
     other.jobs["wait_s"] = 1000.0 + up_and_down_s + 0.01
     for run in (first, other):
-        run.summary["wait_s"]["mean"] = float(run.jobs["wait_s"].mean())
+        run.jobs["queued_s"] = run.jobs["wait_s"]
+        for key in ("wait_s", "queued_s"):
+            run.summary[key]["mean"] = float(run.jobs["wait_s"].mean())
     cell = board([first, other]).rows[1].cells[0]
     assert cell.verdict == "cannot tell"
     assert "cannot tell" in Page(comparison_html([first, other], ["a", "b"])).text
