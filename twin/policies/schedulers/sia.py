@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -132,13 +135,28 @@ def best_choices(
     one_each = coo_array((np.ones(n), (choices[:, 0], columns)), (n_job, n)).tocsr()
     by_pool = (choices[:, 2].astype(float), (choices[:, 1], columns))
     within = coo_array(by_pool, (len(room), n)).tocsr()
-    solved = milp(
-        -sign * value - idle_cost,
-        integrality=np.ones(n, np.int64),
-        bounds=Bounds(0, 1),
-        constraints=[LinearConstraint(one_each, ub=1), LinearConstraint(within, ub=room)],
-        options={"mip_rel_gap": 1e-3},
-    )
+    with _quiet():
+        solved = milp(
+            -sign * value - idle_cost,
+            integrality=np.ones(n, np.int64),
+            bounds=Bounds(0, 1),
+            constraints=[LinearConstraint(one_each, ub=1), LinearConstraint(within, ub=room)],
+            options={"mip_rel_gap": 1e-3},
+        )
     if solved.x is None:
         raise ArithmeticError(f"HiGHS found no allocation: {solved.message}")
     return [int(at) for at in np.flatnonzero(solved.x > 0.5)]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """HiGHS now and then prints a line for its developers, past Python's standard output."""
+    sys.stdout.flush()
+    kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nowhere)
