@@ -181,6 +181,17 @@ def test_every_figure_of_clouds_is_explained(tmp_path):
     assert wanted - explained == set()
 
 
+def test_every_figure_of_reservations_is_explained(tmp_path):
+    from twin import load, run
+
+    path = ROOT / "scenarios/schedulers/reservation.yaml"
+    seen = run(load(path), tmp_path, report=False).summary["reservations"]["demo"]
+    page = (REFERENCE / "results.md").read_text("utf-8")
+    section = page.split("\n## Reservations\n")[1].split("\n## ")[0]
+    explained = set(re.findall(r"`(?:reservations\.NAME)?\.(\w+)`", section))
+    assert explained == set(seen)
+
+
 def headings(text):
     """Anchors of a page as GitHub makes them."""
     text = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)

@@ -211,6 +211,16 @@ def test_what_runs_there_is_not_preempted_by_the_scheduler(scheduler):
     assert start_s >= 1500
 
 
+@pytest.mark.parametrize("scheduler", ["srtf", "edf"])
+def test_who_preempts_passes_over_closed_nodes(scheduler):
+    """Node 1 is free and closed: job 1, shorter and more urgent, has job 0 give way on node 0."""
+    table = jobs((0, 1000, 2), (100, 50, 2), **groups(*"bb"), deadline_s=[9e9, 500])
+    case = Case(hall(2), table, reserved(1, 50, 500), scheduler=scheduler)
+    assert case.closed() == [(0, 1, 50, 500)]
+    assert case.spells(1) == [(0, 110, 160)]
+    assert case.spells(0)[1][:2] == (0, 160)
+
+
 def test_a_reservation_that_nobody_uses_holds_up_nothing_after_its_end():
     """A round is 360 s: for a thousand rounds nothing can run."""
     table = jobs((0, 10, 2), **groups("b"))
