@@ -6,6 +6,7 @@ here. Names are a contract with people's scripts: add freely, change only with a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -182,6 +183,16 @@ JOBS = _table(
         ("until_s", "float64", "s", "until when a service wants this replica; NaN for a job"),
     ],
 )
+
+# Columns that runs of earlier versions lack, and what such runs would have in them.
+JOBS_SINCE: dict[str, Any] = {
+    "migrations": 0,
+    "gpu_fraction": 1.0,
+    "deadline_s": math.nan,
+    "qos": "",
+    "model": "",
+    "until_s": math.nan,
+}
 
 ALLOCATIONS = _table(
     "allocations",

@@ -380,6 +380,18 @@ def test_broken_tables_are_refused(results, table, content):
         getattr(Results(results.path), table)
 
 
+def test_runs_of_earlier_versions_are_read(results):
+    """Columns that came later hold what such a run would have in them."""
+    path = results.path / "jobs.parquet"
+    now = results.jobs
+    later = ["queued_s", "migrations", "gpu_fraction", "deadline_s", "qos", "model", "until_s"]
+    pq.write_table(pq.read_table(path).drop_columns(later), path)
+    then = Results(results.path).jobs
+    assert then["queued_s"].equals(then["wait_s"])
+    for name in later[1:]:
+        assert then[name].tolist() == now[name].tolist() or then[name].isna().all(), name
+
+
 def test_tables_of_another_program_are_refused(results):
     pq.write_table(pa.table({"job_id": ["1"], "submit_s": [0.0]}), results.path / "jobs.parquet")
     with pytest.raises(ResultError, match=r"jobs.parquet cannot be read .no column start_s, end_s"):

@@ -21,6 +21,7 @@ from twin.tables import (
     DOMAINS,
     INCIDENTS,
     JOBS,
+    JOBS_SINCE,
     POWER,
     POWER_TABLES,
     RENTALS,
@@ -170,6 +171,13 @@ class Results:
                 frame = pd.read_parquet(file)
         except (OSError, ValueError, pa.ArrowException) as error:
             raise self._unreadable(name, error) from None
+        if table is JOBS:
+            for column, value in JOBS_SINCE.items():
+                if column not in frame:
+                    made = pd.Series([value] * len(frame), frame.index)
+                    frame[column] = made.astype(table[column].dtype)
+            if "queued_s" not in frame and "wait_s" in frame:
+                frame["queued_s"] = frame["wait_s"]  # as far as such runs tell
         missing = [column for column in table.names() if column not in frame]
         if missing:
             raise self._unreadable(name, f"no column {', '.join(missing)}")
