@@ -35,7 +35,11 @@ class _Names(Form):
         except ValidationError as error:
             told = error.errors()[0]
             plain = told["type"] == "value_error"
-            message = str(told["ctx"]["error"]) if plain else f"{found(data)} is no name"
+            message = (
+                str(told["ctx"]["error"])
+                if plain
+                else f"{found(data)} is no text; put a name in quotes"
+            )
             raise ValueError(message) from None
 
     def write(self, value: tuple[str, ...]) -> list[str]:
