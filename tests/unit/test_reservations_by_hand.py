@@ -221,6 +221,36 @@ def test_who_preempts_passes_over_closed_nodes(scheduler):
     assert case.spells(0)[1][:2] == (0, 160)
 
 
+def test_replicas_stay_and_start_on_open_nodes_only():
+    """Row 0 serves on node 0 until 400, job 1 runs on node 1, and nodes 0 and 2 are reserved.
+
+    The replica stays. Row 3 is wanted from 150 to 300: it takes node 1, and job 2 stays on node 2.
+    """
+    nan = np.nan
+    table = jobs(
+        *((0, 400, 2), (0, 1000, 2), (100, 1000, 2), (150, 150, 2)),
+        group=["", "b", "a", ""],
+        until_s=[400, nan, nan, 300],
+        kind=["serving", "training", "training", "serving"],
+        job_id=["chat/1-1", "job", "own", "chat/2-1"],
+    )
+    case = Case(hall(3), table, reserved(2, 90, 600))
+    # Node 2 is free at 90, node 0 is expected to be at 400, node 1 at 1000.
+    assert case.closed() == [(0, 0, 90, 600), (0, 2, 90, 600)]
+    assert case.spells(0) == [(0, 0, 400)]
+    assert case.spells(2)[0][:2] == (2, 100)
+    assert case.spells(3) == [(1, 160, 300)]  # job 1 has saved
+    assert case.jobs["preemptions"].tolist() == [0, 1, 0, 0]
+    assert case.told("others_node_s", "jobs_preempted") == [310, 0]
+
+
+def test_spares_are_not_reserved():
+    table = jobs((10, 50, 4), **groups("a"))
+    case = Case(hall(3, spares=1), table, reserved(3, 0, 100))
+    assert {node for _, node, _, _ in case.closed()} == {0, 1}
+    assert case.told("short_node_s", "used_node_s") == [60, 100]
+
+
 def test_a_reservation_that_nobody_uses_holds_up_nothing_after_its_end():
     """A round is 360 s: for a thousand rounds nothing can run."""
     table = jobs((0, 10, 2), **groups("b"))
