@@ -93,6 +93,7 @@ class Clouds:
         self._going: dict[int, tuple[Job, int]] = {}  # jobs that wait and may go: to which cloud
         self._forecast: Forecast | None = None
         self._wake: Moment | None = None
+        self._short: dict[tuple[int, ...], int] = {}  # what `short_of` found at this instant
 
     def begin(self) -> None:
         """Before anything runs, no node is rented."""
@@ -123,6 +124,7 @@ class Clouds:
 
     def _ask(self, now_s: float) -> bool:
         again = False
+        self._short.clear()
         for answer in self._policy.overflow(self):
             if isinstance(answer, Wake):
                 self._wake_at(answer.at_s, now_s)
@@ -135,6 +137,7 @@ class Clouds:
 
     def _burst(self, burst: Burst, now_s: float) -> bool:
         pool = burst.pool
+        self._short.clear()
         if pool not in self.pools:
             raise self._wrong(now_s, f"pool {pool} is no cloud; clouds are {list(self.pools)}")
         if not 0 <= burst.nodes <= self.left(pool):
@@ -211,8 +214,14 @@ class Clouds:
 
     def short_of(self, pool: int, jobs: Sequence[JobView] = ()) -> int:
         """Nodes to rent so that these jobs, and those that may go there already, could start."""
+        asked = (pool, *(job.asked.gpus for job in jobs))
+        if asked not in self._short:
+            self._short[asked] = self._short_of(pool, asked[1:])
+        return self._short[asked]
+
+    def _short_of(self, pool: int, more: Sequence[int]) -> int:
         sizes = [job.shape.gpus for job, there in self._going.values() if there == pool]
-        sizes += [job.asked.gpus for job in jobs]
+        sizes += more
         if not sizes:
             return 0
         masks, coming, per_node = (
