@@ -80,6 +80,8 @@ def run_lines(results: Results) -> list[str]:
         lines.append(f"  {plural(dropped, 'job')} left out: {cause}")
     if "services" in summary:
         lines += ["", "what services got", *_service_lines(summary["services"])]
+    if "reservations" in summary:
+        lines += ["", "what was reserved", *_reservation_lines(summary["reservations"])]
     if failures(summary) is not None:
         lines += ["", "what failed", *_reliability_lines(summary)]
     if look_up(summary, "power.levels"):
@@ -106,6 +108,20 @@ def _service_lines(found: dict[str, Any]) -> Iterator[str]:
         if seen["to_running_s"]:
             mean, p99 = (format_duration(seen["to_running_s"][key]) for key in ("mean", "p99"))
             yield f"  {'  from wanted to running':<28} {mean}, P99 {p99}"
+
+
+def _reservation_lines(found: dict[str, Any]) -> Iterator[str]:
+    """What became of each reservation, and what it took: two lines each."""
+    for name, seen in found.items():
+        hours = seen["reserved_node_s"] / 3600
+        parts = [
+            f"{100 * seen[f'{what}_node_s'] / 3600 / hours:.1f} % {what}"
+            for what in ("used", "idle", "others", "short")
+            if hours and seen[f"{what}_node_s"]
+        ]
+        yield f"  {name:<28} {', '.join(parts or ['nothing'])} of {hours:,.0f} node-hours"
+        took = f"{seen['drained_gpu_s'] / 3600:,.0f} GPU-hours drained"
+        yield f"  {'':<28} {took}, {plural(seen['jobs_preempted'], 'preemption')}"
 
 
 def _reliability_lines(summary: dict[str, Any]) -> Iterator[str]:
