@@ -26,7 +26,9 @@ def test_reasons_add_up_to_what_the_ledger_has_stranded(small, scheduler, horizo
     summary = run(path, report=False).summary
     reasons = summary["scheduling"]["stranded_gpu_s"]
     assert set(reasons) == {"not_asked_for", "too_few", "fragmented", "blocked"}
-    assert min(reasons["fragmented"], reasons["blocked"]) > 0
+    assert reasons["fragmented"] > 0
+    # Whatever fits passes under time-slice; under the others something waits in front.
+    assert (reasons["blocked"] > 0) == (scheduler != "time-slice")
     stranded = summary["ledgers"]["gpu_time"]["shares"]["stranded"]
     assert sum(reasons.values()) == pytest.approx(stranded)
 

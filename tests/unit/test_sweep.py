@@ -188,7 +188,8 @@ def test_points_that_die_are_listed_and_take_nobody_with_them(written, tmp_path,
     statuses = result.points["status"].tolist()
     assert statuses == [
         "ok",
-        "ZeroDivisionError: no idea",
+        "Deadly raised ZeroDivisionError: no idea, at 0 s; run with --debug before the command "
+        "to see where",
         "the worker died with exit code 3",
         "the worker was killed by signal 9; out of memory, perhaps",
         "TwinError",
