@@ -9,7 +9,8 @@ from powered_site import Cooling, cap, failing, hall, jobs, model, run
 
 from twin.build import build
 from twin.errors import PolicyError, ScenarioError
-from twin.kernel.simulation import Simulation, shapes_of
+from twin.kernel.shapes import shapes_of
+from twin.kernel.simulation import Simulation
 from twin.registry import make_policy
 from twin.run import load
 from twin.site.layout import Pool, lay_out

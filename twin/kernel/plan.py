@@ -15,7 +15,8 @@ from twin.policies.base import PlacementPolicy
 from twin.policies.view import Placement, Shape
 
 if TYPE_CHECKING:
-    from twin.kernel.cluster import Cluster, ReadyTimes
+    from twin.kernel.cluster import Cluster
+    from twin.kernel.ready import ReadyTimes
 
 # What holds GPUs beside jobs, whose rows are 0 and above.
 _DOWN, _ABSENT, _KEPT, _RESERVED = -1, -2, -3, -4

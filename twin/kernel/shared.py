@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from simpy import Event
 
 from twin.kernel.clock import Clock
-from twin.kernel.cluster import Cluster, ReadyTimes
+from twin.kernel.cluster import Cluster
 from twin.kernel.columns import Columns
 from twin.kernel.job import Job
 from twin.kernel.nominal import Nominal
+from twin.kernel.ready import ReadyTimes
 from twin.kernel.recorder import Record, Recorder
 from twin.physics.interference import MOST_JOBS
 from twin.policies.base import PlacementPolicy

@@ -1,0 +1,157 @@
+"""When nodes will be free, by estimate, and what is promised to the head of the queue."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.kernel.job import Job
+from twin.policies.view import Placement, Shape
+from twin.site.fleet import Fleet
+
+if TYPE_CHECKING:
+    from twin.kernel.cluster import Cluster
+
+
+class HeadReservation:
+    """GPUs promised to one waiting job, and what may still be taken without breaking the promise.
+
+    Attributes
+    ----------
+    start_s : float
+        The shadow time: the earliest time at which, with every running job that is expected to end
+        by then released, the job fits.
+    """
+
+    __slots__ = ("_cluster", "_needs", "row", "start_s")
+
+    def __init__(
+        self,
+        row: int,
+        start_s: float,
+        needs: list[tuple[int, int, dict[int, int]]],
+        cluster: Cluster,
+    ) -> None:
+        self.row = row
+        self.start_s = start_s
+        # A pool each: free GPUs that a node must have, nodes needed, and the nodes that will have
+        # them at the shadow time -> their free GPUs then.
+        self._needs = needs
+        self._cluster = cluster
+
+    def leaves_room_for(self, shape: Shape) -> bool:
+        """Whether the job still fits at the shadow time if one of this shape runs on past it."""
+        placement = self._cluster.place(shape)
+        if placement is None:
+            return False
+        for threshold, needed, ready in self._needs:
+            left = len(ready)
+            for node, gpus in placement:
+                if ready.get(node, inf) - gpus < threshold:
+                    left -= 1
+            if left >= needed:
+                return True
+        return False
+
+    def heed_start(self, expected_end_s: float, placement: Placement) -> None:
+        """A job starts: past the shadow time, what it holds is gone from the projection."""
+        if expected_end_s <= self.start_s:
+            return
+        for threshold, _, ready in self._needs:
+            for node, gpus in placement:
+                if node in ready:
+                    ready[node] -= gpus
+                    if ready[node] < threshold:
+                        del ready[node]
+
+
+class ReadyTimes:
+    """When each node will have 1, 2, ... GPUs free, by estimate and if nothing more starts.
+
+    ``ready_s[g, v]`` is that time for ``g`` GPUs on node ``v``; it is in the past, or ``-inf``,
+    where they are free already. Only nodes touched since the last question are computed anew.
+    """
+
+    def __init__(self, fleet: Fleet, residents: list[list[Job]]) -> None:
+        self._fleet = fleet
+        self._residents = residents
+        most = int(fleet.site.node_gpus.max())
+        self._ready_s: NDArray[np.float64] = np.full((most + 1, fleet.site.n_nodes), np.inf)
+        for pool, built in enumerate(fleet.site.pools):
+            nodes = fleet.site.pool_nodes(pool)
+            self._ready_s[: built.gpus_per_node + 1, nodes.start : nodes.stop] = -np.inf
+        self.promised: dict[int, list[tuple[int, float]]] = {}  # by node: GPUs, until when
+        self.reserved: dict[int, float] = {}  # nodes that are closed, until when
+        self.stale: set[int] = set()  # nodes whose column is out of date
+        self.moved: dict[int, Job] = {}  # jobs, by row, whose nodes' columns are
+
+    def reserve(self, row: int, shape: Shape, now_s: float, cluster: Cluster) -> HeadReservation:
+        """The earliest start of a job of this shape that does not fit now."""
+        self._refresh()
+        found: list[tuple[float, int, int, int]] = []
+        for pool in shape.pools:
+            built = self._fleet.site.pools[pool]
+            threshold = min(shape.gpus, built.gpus_per_node)
+            needed = -(-shape.gpus // built.gpus_per_node)
+            nodes = self._fleet.site.pool_nodes(pool)
+            times_s = self._ready_s[threshold, nodes.start : nodes.stop]
+            earliest_s = float(
+                times_s.min() if needed == 1 else np.partition(times_s, needed - 1)[needed - 1]
+            )
+            found.append((earliest_s, pool, threshold, needed))
+        shadow_s = min(found)[0]
+        if shadow_s <= now_s:
+            shadow_s = now_s + cluster.grace_s
+        needs = []
+        for _, pool, threshold, needed in found:
+            nodes = self._fleet.site.pool_nodes(pool)
+            column = self._ready_s[:, nodes.start : nodes.stop]
+            ready = np.flatnonzero(column[threshold] <= shadow_s)
+            free = (
+                column[: self._fleet.site.pools[pool].gpus_per_node + 1, ready] <= shadow_s
+            ).sum(0) - 1
+            needs.append(
+                (
+                    threshold,
+                    needed,
+                    dict(zip((ready + nodes.start).tolist(), free.tolist(), strict=True)),
+                )
+            )
+        return HeadReservation(row, shadow_s, needs, cluster)
+
+    def _in_service(self, node: int) -> list[tuple[float, int]]:
+        """When GPUs of a node that is out of service, or to leave it, will be free again."""
+        fleet, down = self._fleet, self._fleet.down_mask[node]
+        up_s = fleet.expected_up_s(node)
+        ending = [(up_s, (down & ~fleet.leaving.get(node, 0)).bit_count())]
+        for job in self._residents[node]:
+            leaving = job.held[node] & down
+            ending.append((job.expected_end_s, (job.held[node] ^ leaving).bit_count()))
+            ending.append((max(job.expected_end_s, up_s), leaving.bit_count()))
+        return ending
+
+    def _refresh(self) -> None:
+        for job in self.moved.values():
+            self.stale.update(job.held)
+        self.moved.clear()
+        fleet = self._fleet
+        for node in self.stale:
+            column = [-inf] * (fleet.free_mask[node].bit_count() + 1)
+            ending = [(job.expected_end_s, job.gpus_on(node)) for job in self._residents[node]]
+            if fleet.down_mask[node]:
+                ending = self._in_service(node)
+            ending.sort()
+            for end_s, gpus in ending:
+                column += [end_s] * gpus
+            missing = fleet.site.pools[fleet.node_pool[node]].gpus_per_node + 1 - len(column)
+            if missing > 0:  # a spare, or dark: there in time if it is waking
+                column += [fleet.expected_up_s(node)] * missing
+            for gpus, until_s in self.promised.get(node, ()):
+                column = [-inf, *sorted([*column[1 + gpus :], *[until_s] * gpus])]
+            if (closed_s := self.reserved.get(node)) is not None:
+                column = [-inf, *(max(ready_s, closed_s) for ready_s in column[1:])]
+            self._ready_s[: len(column), node] = column
+        self.stale.clear()
