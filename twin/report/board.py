@@ -41,9 +41,6 @@ _LED = {
     "utilisation": "highest utilisation",
 }
 _SHORT = {
-    "queued_s.mean": "mean wait, all waits",
-    "queued_s.p50": "median wait, all waits",
-    "queued_s.p99": "P99 wait, all waits",
     "jct_s.mean": "mean JCT",
     "bounded_slowdown.mean": "mean bounded slowdown",
 }
