@@ -43,7 +43,7 @@ class TopologyAware(GangPlacement):
     whole pool and in the tightest unit of each level that holds the job. Of the best, one spot
     after the other is given up for others while that is nearer. A place of more than 16 spots is
     neither tried from further spots nor bettered. Of 774 random halls of 6 to 14 nodes, compared
-    with all choices, two places were not the best there are, by 2.3 % at most; a test holds that.
+    with all choices, one place was not the best there is, by 2.3 %; a test holds that.
 
     Sources
     -------
