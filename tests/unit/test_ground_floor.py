@@ -38,6 +38,7 @@ FLOORS = [
     "metrics",
     "export",
     "report",
+    "assumptions",
     "build",
     "console",
     "show_power",
