@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 from numpy.typing import ArrayLike
 
 
@@ -58,3 +61,21 @@ def write_tables(readme: Path, tables: str) -> None:
     text = readme.read_text(encoding="utf-8")
     before, after = text.split(begin)[0], text.split(end)[1]
     readme.write_text(before + begin + tables + end + after, encoding="utf-8")
+
+
+def refit(
+    everything: Callable[[], dict[str, Any]],
+    tables: Callable[[dict[str, Any]], str],
+    file: Path,
+    header: str,
+    *,
+    rtol: float = 0.02,
+) -> None:
+    """Fit anew and write the file and the tables of the README beside it; ``--check`` compares."""
+    found = everything()
+    if "--check" in sys.argv:
+        wrong = moved(found, yaml.safe_load(file.read_text(encoding="utf-8")), rtol=rtol)
+        print("\n".join(wrong) or "as kept")
+        raise SystemExit(bool(wrong))
+    file.write_text(header + yaml.safe_dump(found, sort_keys=False), encoding="utf-8")
+    write_tables(file.with_name("README.md"), tables(found))

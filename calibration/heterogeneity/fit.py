@@ -8,22 +8,20 @@ Run it from the root of the repository.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from calibration.heterogeneity.measured import REFERENCE, Row, rows
 from calibration.heterogeneity.model import Found, fit
-from calibration.kept import error_table, moved, plain, told, write_tables
+from calibration.kept import error_table, plain, refit, told
 from twin.catalog.achieved import data_sheet
 
 HERE = Path(__file__).parent
-FILE, README = HERE / "heterogeneity.yaml", HERE / "README.md"
+FILE = HERE / "heterogeneity.yaml"
 HEADER = "# Made by calibration/heterogeneity/fit.py; see its README. Do not edit by hand.\n"
 
 
@@ -124,16 +122,5 @@ def tables(found: dict[str, Any]) -> str:
     return "\n".join(parts)
 
 
-def main() -> None:
-    """Refit; write, or compare."""
-    found = everything()
-    if "--check" in sys.argv:
-        wrong = moved(found, yaml.safe_load(FILE.read_text(encoding="utf-8")))
-        print("\n".join(wrong) or "as kept")
-        raise SystemExit(bool(wrong))
-    FILE.write_text(HEADER + yaml.safe_dump(found, sort_keys=False), encoding="utf-8")
-    write_tables(README, tables(found))
-
-
 if __name__ == "__main__":
-    main()
+    refit(everything, tables, FILE, HEADER)

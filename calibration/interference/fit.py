@@ -8,22 +8,20 @@ Run it from the root of the repository.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from scipy.optimize import minimize_scalar
 
 from calibration.interference.model import fit, rates_of
 from calibration.interference.pairs import SETS, Job, Pair, read, read_memory
-from calibration.kept import error_table, moved, plain, told, write_tables
+from calibration.kept import error_table, plain, refit, told
 from twin.physics.interference import shared_rates
 
 HERE = Path(__file__).parent
-FILE, README = HERE / "interference.yaml", HERE / "README.md"
+FILE = HERE / "interference.yaml"
 HEADER = "# Made by calibration/interference/fit.py; see its README. Do not edit by hand.\n"
 FOLDS = 5
 PARTNER = "resnet18"  # the one model beside which a model held out was measured; in all sets
@@ -126,16 +124,5 @@ def tables(found: dict[str, Any]) -> str:
     return "\n".join(parts)
 
 
-def main() -> None:
-    """Refit; write, or compare."""
-    found = everything()
-    if "--check" in sys.argv:
-        wrong = moved(found, yaml.safe_load(FILE.read_text(encoding="utf-8")), rtol=0.05)
-        print("\n".join(wrong) or "as kept")
-        raise SystemExit(bool(wrong))
-    FILE.write_text(HEADER + yaml.safe_dump(found, sort_keys=False), encoding="utf-8")
-    write_tables(README, tables(found))
-
-
 if __name__ == "__main__":
-    main()
+    refit(everything, tables, FILE, HEADER, rtol=0.05)

@@ -8,26 +8,24 @@ Run it from the root of the repository.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 from scipy.optimize import least_squares, minimize_scalar
 
 from calibration.heterogeneity.measured import GAVEL_GPUS, SIA_GPUS, SIA_MODELS
-from calibration.kept import error_table, moved, plain, told, write_tables
+from calibration.kept import error_table, plain, refit, told
 from calibration.scaling.sweeps import Run, Step, read_gavel, read_runs, read_sia
 from twin.physics.scaling import ScalingLaw, efficiency, step_s
 
 Array = NDArray[np.float64]
 
 HERE = Path(__file__).parent
-FILE, README = HERE / "scaling.yaml", HERE / "README.md"
+FILE = HERE / "scaling.yaml"
 HEADER = "# Made by calibration/scaling/fit.py; see its README. Do not edit by hand.\n"
 GAVEL_JOBS = ("lm", "resnet18", "resnet50", "transformer")  # the others ran on one GPU alone
 GAVEL_TYPES = ("p100", "k80")  # V100: 4 GPUs slower than 2, 8 faster by 5; not one machine
@@ -191,16 +189,5 @@ def tables(found: dict[str, Any]) -> str:
     )
 
 
-def main() -> None:
-    """Refit; write, or compare."""
-    found = everything()
-    if "--check" in sys.argv:
-        wrong = moved(found, yaml.safe_load(FILE.read_text(encoding="utf-8")), rtol=0.05)
-        print("\n".join(wrong) or "as kept")
-        raise SystemExit(bool(wrong))
-    FILE.write_text(HEADER + yaml.safe_dump(found, sort_keys=False), encoding="utf-8")
-    write_tables(README, tables(found))
-
-
 if __name__ == "__main__":
-    main()
+    refit(everything, tables, FILE, HEADER, rtol=0.05)
