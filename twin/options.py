@@ -11,9 +11,9 @@ from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from functools import cache
 from math import inf
 from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin
 
-from twin.registry import option_of
+from twin.registry import field_types, option_of
 from twin.units import format_duration
 
 _WORDS: dict[Any, tuple[str, str]] = {
@@ -51,7 +51,7 @@ def options_of(cls: type[Any]) -> list[Option]:
     """The options of a policy class, in the order of its fields."""
     if not is_dataclass(cls):
         return []
-    types = get_type_hints(cls)
+    types = field_types(cls)
     return [
         Option(option_of(field.name), _kind(field, types), _default(field), _meaning(cls, field))
         for field in fields(cls)

@@ -50,7 +50,8 @@ class Registry(Generic[T]):
         taken = self._entries.get(name)
         if taken is not None and _origin(taken) != _origin(entry):
             raise PolicyError(
-                f"the {self.singular} name {name!r} is already taken by {_origin(taken)}"
+                f"the {self.singular} name {name!r} is already taken by {_origin(taken)}; "
+                "give yours another"
             )
         self._entries[name] = entry
 
@@ -76,7 +77,13 @@ class Registry(Generic[T]):
         for module in pkgutil.iter_modules(package.__path__):
             importlib.import_module(f"{self._package}.{module.name}")
         for point in entry_points(group=f"twin.{self.kind}"):
-            self._entries.setdefault(point.name, point.load())
+            try:
+                self._entries.setdefault(point.name, point.load())
+            except Exception as error:
+                raise PolicyError(
+                    f"the installed {self.singular} {point.name!r} ({point.value}) does not load: "
+                    f"{type(error).__name__}: {error}; mend or remove the package"
+                ) from error
 
 
 SCHEDULERS: Registry[type[Any]] = Registry("schedulers", "twin.policies.schedulers")
@@ -109,6 +116,8 @@ POLICY_KINDS: dict[str, Registry[type[Any]]] = {
 
 def policy(name: str) -> Callable[[C], C]:
     """Enter a policy class under ``name`` in the registry of its kind (its base says which)."""
+    if not isinstance(name, str) or not name:
+        raise PolicyError(f"a policy needs a name: @policy('my-name'), found {name!r}")
 
     def enter(cls: C) -> C:
         kind = getattr(cls, "kind", None)
@@ -118,6 +127,8 @@ def policy(name: str) -> Callable[[C], C]:
                 "Scheduler, PlacementPolicy, RecoveryPolicy, CheckpointPolicy, RetirementPolicy, "
                 "PowerPolicy, LightingPolicy, AdmissionPolicy or OverflowPolicy"
             )
+        if missing := sorted(getattr(cls, "__abstractmethods__", ())):
+            raise PolicyError(f"policy {name!r} ({cls.__name__}) must define {', '.join(missing)}")
         POLICY_KINDS[kind].add(name, cls)
         return cls
 
@@ -145,6 +156,21 @@ def make_policy(kind: str, name: str, options: Mapping[str, Any]) -> Any:
         If the name or an option is unknown, or a value is of the wrong type or out of range.
     """
     cls = POLICY_KINDS[kind].get(name)
+    try:
+        return _made(cls, name, options)
+    except (PolicyError, MemoryError):
+        raise
+    except DomainError as error:
+        raise PolicyError(f"{name}.{error}") from None
+    except Exception as error:
+        why = f"{type(error).__name__}: {error}"
+        raise PolicyError(
+            f"{name}: {cls.__name__} cannot be made: {why}. Its options are the fields of a "
+            "dataclass, each with a type"
+        ) from error
+
+
+def _made(cls: type[Any], name: str, options: Mapping[str, Any]) -> Any:
     known = {option_of(f.name): f for f in fields(cls)} if is_dataclass(cls) else {}
     for option in options:
         if option not in known:
@@ -153,15 +179,20 @@ def make_policy(kind: str, name: str, options: Mapping[str, Any]) -> Any:
     for option, field in known.items():
         if option not in options and field.default is MISSING and field.default_factory is MISSING:
             raise PolicyError(f"{name} needs the option {option!r}")
-    types = get_type_hints(cls)
+    types = field_types(cls)
     given = {
         known[option].name: _as(types[known[option].name], f"{name}.{option}", option, value, known)
         for option, value in options.items()
     }
+    return cls(**given)
+
+
+def field_types(cls: type[Any]) -> dict[str, Any]:
+    """The types of a policy's fields; raises `PolicyError` where one is not defined."""
     try:
-        return cls(**given)
-    except DomainError as error:
-        raise PolicyError(f"{name}.{error}") from None
+        return get_type_hints(cls)
+    except (NameError, TypeError, SyntaxError) as error:
+        raise PolicyError(f"{cls.__name__}: the type of an option is unknown: {error}") from None
 
 
 def option_of(field: str) -> str:
@@ -189,18 +220,31 @@ def load_plugin(path: Path) -> None:
     """Run a Python file of the user's, so that the policies in it enter the registry."""
     if not path.is_file():
         raise PolicyError(f"plug-in {path}: no such file")
-    name = f"twin_plugin_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
+    registries: list[Registry[Any]] = [*POLICY_KINDS.values(), READERS]
+    for registry in registries:
+        registry.names()  # what is built in comes first, so that a clash is told of the plug-in
+    name = _module_name(path)
+    spec = importlib.util.spec_from_file_location(name, path.resolve())
     if spec is None or spec.loader is None:
         raise PolicyError(f"plug-in {path}: not a Python file; give a file that ends in .py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except PolicyError:
-        raise
-    except Exception as error:
+    except PolicyError as error:
+        raise PolicyError(f"plug-in {path}: {error}") from error
+    except (Exception, SystemExit) as error:
         raise PolicyError(f"plug-in {path}: {type(error).__name__}: {error}") from error
+
+
+def _module_name(path: Path) -> str:
+    """One a file: files of one name in two folders are two plug-ins; one loaded again is itself."""
+    stem, number = f"twin_plugin_{path.stem}", 1
+    name, file = stem, str(path.resolve())
+    while getattr(sys.modules.get(name), "__file__", file) != file:
+        number += 1
+        name = f"{stem}_{number}"
+    return name
 
 
 def _origin(entry: object) -> str:

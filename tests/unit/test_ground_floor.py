@@ -135,16 +135,67 @@ def test_plugin_enters_the_registry_and_its_options_are_checked(tmp_path):
             "from twin.registry import policy\n@policy('x')\nclass X: pass",
             "must derive from a base of twin.policies.base",
         ),
+        ("raise SystemExit(3)", "SystemExit: 3"),
+        ("from twin.registry import policy\n@policy\nclass X: pass", "a policy needs a name"),
+        (
+            "from twin.policies.base import Scheduler\nfrom twin.registry import policy\n"
+            "@policy('idle-test')\nclass Idle(Scheduler): pass",
+            r"policy 'idle-test' \(Idle\) must define choose",
+        ),
     ],
 )
 def test_broken_plugins_are_refused(tmp_path, code, words):
     file = tmp_path / "broken.py"
     file.write_text(code)
-    SCHEDULERS.names()
-    with pytest.raises(PolicyError, match=words):
+    with pytest.raises(PolicyError, match=words) as raised:
         load_plugin(file)
+    assert str(raised.value).startswith(f"plug-in {file}: ")
     with pytest.raises(PolicyError, match="no such file"):
         load_plugin(tmp_path / "absent.py")
+
+
+def test_a_name_clash_is_told_of_the_plugin_though_nothing_was_asked_for_before(tmp_path):
+    (tmp_path / "mine.py").write_text(PLUGIN.format(name="fifo"))
+    code = "import sys; from pathlib import Path; from twin.registry import load_plugin; "
+    code += "load_plugin(Path(sys.argv[1]))"
+    command = [sys.executable, "-c", code, str(tmp_path / "mine.py")]
+    out = subprocess.run(command, capture_output=True, text=True)
+    assert "already taken by twin.policies.schedulers.fifo.Fifo; give yours another" in out.stderr
+
+
+def test_files_of_one_name_in_two_folders_are_two_plugins(tmp_path):
+    files = [tmp_path / folder / "same.py" for folder in ("a", "b")]
+    for file in files:
+        file.parent.mkdir()
+        file.write_text(PLUGIN.format(name="same-test"))
+    load_plugin(files[0])
+    try:
+        load_plugin(files[0])
+        with pytest.raises(PolicyError, match="'same-test' is already taken"):
+            load_plugin(files[1])
+    finally:
+        del SCHEDULERS._entries["same-test"]
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (
+            "a: int = 1\n    def __post_init__(self): raise ValueError('odd')",
+            "unmade-test: ShortestFirst cannot be made: ValueError: odd",
+        ),
+        ("a: 'Nothing' = 1", "the type of an option is unknown: name 'Nothing' is not defined"),
+    ],
+)
+def test_a_policy_that_cannot_be_made_is_one_message(tmp_path, body, words):
+    file = tmp_path / "unmade.py"
+    file.write_text(PLUGIN.format(name="unmade-test").replace("patience: int = 3", body))
+    load_plugin(file)
+    try:
+        with pytest.raises(PolicyError, match=words):
+            make_policy("schedulers", "unmade-test", {})
+    finally:
+        del SCHEDULERS._entries["unmade-test"]
 
 
 def test_problems_say_where_and_all_at_once():
