@@ -16,7 +16,11 @@ from twin.site.fleet import Fleet
 from twin.site.layout import Pool, lay_out
 
 BUILT_IN = [n for n in PLACEMENTS.names() if PLACEMENTS.get(n).__module__.startswith("twin.")]
-PATIENT = [("pack", {"strict": True}), ("buddy", {})]  # they let a job wait though nodes are free
+PATIENT = [
+    ("pack", {"strict": True}),
+    ("rail-aligned", {"strict": True}),
+    ("buddy", {}),
+]  # they let a job wait though nodes are free
 ANY = [(name, {}) for name in BUILT_IN if name != "buddy"]
 ANY += [("pack", {"within": "rack"}), ("spread", {"across": "ups"})]
 

@@ -37,6 +37,17 @@ class GangPlacement(PlacementPolicy):
         """``n`` wholly free nodes, of at least so many that there are; none to let the job wait."""
 
 
+def in_the_fullest_group(gpus: int, pool: PoolView, level: str) -> int:
+    """The tightest node for part of a node, of several that whose group has fewest whole nodes."""
+    free = pool.fewest(gpus)
+    if free < 0:
+        return -1
+    groups = pool.groups(level)
+    if free == pool.gpus_per_node:
+        return pool.tightest_in((level,), groups.tightest(1), gpus)
+    return min(pool.all_with(free), key=lambda node: groups.free[groups.of[node]])
+
+
 class RankedPlacement(GangPlacement):
     """Units of a level have a rank, and a job goes to the first that holds it whole."""
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from twin.policies.gangs import GangPlacement
+from twin.policies.gangs import GangPlacement, in_the_fullest_group
 from twin.policies.view import PoolView
 from twin.registry import policy
 
@@ -31,13 +31,7 @@ class Pack(GangPlacement):
     strict: bool = False  # whether it waits for a unit that holds it whole
 
     def node(self, gpus: int, pool: PoolView) -> int:
-        free = pool.fewest(gpus)
-        if free < 0:
-            return -1
-        groups = pool.groups(self.within)
-        if free == pool.gpus_per_node:
-            return pool.tightest_in((self.within,), groups.tightest(1), gpus)
-        return min(pool.all_with(free), key=lambda node: groups.free[groups.of[node]])
+        return in_the_fullest_group(gpus, pool, self.within)
 
     def whole_nodes(self, n: int, pool: PoolView) -> Sequence[int]:
         groups, level = pool.groups(self.within), (self.within,)
