@@ -137,6 +137,20 @@ def test_packed_jobs_stand_in_the_fewest_units(used, level, strict, data):
         assert len({unit_of[node] for node, _ in found}) == 1 + np.searchsorted(rooms, n)
 
 
+@settings(max_examples=200, deadline=None)
+@given(pools(), st.sampled_from(["rack", "leaf", "row", "hall"]), st.data())
+def test_spread_takes_the_roomiest_units_in_turn(used, level, data):
+    index, free = used
+    size, unit_of = index.gpus_per_node, index.units(level)
+    whole = [node for node, f in enumerate(free) if f == size]
+    n = data.draw(st.integers(1, len(free)))
+    found = place("spread", {"across": level}, n * size, index)
+    by_unit = [[v for v in whole if unit_of[v] == unit] for unit in sorted(set(unit_of))]
+    by_unit.sort(key=len, reverse=True)  # stable, so that of several the lowest is first
+    turns = [nodes[turn] for turn in range(len(whole)) for nodes in by_unit if turn < len(nodes)]
+    assert [node for node, _ in found or ()] == (turns[:n] if n <= len(whole) else [])
+
+
 @settings(max_examples=100, deadline=None)
 @given(pools(), st.data())
 def test_a_small_job_is_packed_where_fewest_whole_nodes_are(used, data):
@@ -281,7 +295,8 @@ def test_thermal_aware_goes_to_the_coolest_hall_and_then_to_the_best_cooled():
 
 def test_affinity_and_its_contrary():
     index = halls()
-    index.nodes_with = {("ada",): {4: 2, 1: 1}, ("bob",): {}}.__getitem__
+    jobs = {("node", "ada"): {4: 2, 1: 1}, ("hall", "ada"): {2: 2, 0: 1}}
+    index.jobs_in = lambda level, labels: jobs.get((level, *labels), {})
     index.move(4, 8, 1)
 
     def nodes(name, level, gpus, user="ada"):

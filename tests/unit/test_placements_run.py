@@ -1,5 +1,6 @@
 """Placements within a run: what they are told of jobs, power and heat is what is so then."""
 
+from collections import Counter
 from dataclasses import dataclass
 from math import inf
 
@@ -11,6 +12,8 @@ from twin.build import build
 from twin.errors import PolicyError, ScenarioError
 from twin.kernel.shapes import shapes_of
 from twin.kernel.simulation import Simulation
+from twin.policies.base import PlacementPolicy
+from twin.policies.placements.best_fit import BestFit
 from twin.registry import make_policy
 from twin.run import load
 from twin.site.layout import Pool, lay_out
@@ -135,6 +138,37 @@ def test_a_scheduler_that_preempts_keeps_account_of_labels():
         assert not np.isnan(record.end_s).any()
         index = simulation.cluster.fleet.index[0]
         assert [index.nodes_with((user,)) for user in ("ada", "bob", "cy")] == [{}, {}, {}]
+
+
+def test_jobs_by_group_are_those_of_its_nodes_at_any_time():
+    """Kept from one change to the next, they are what a sum over the nodes gives."""
+    rng = np.random.default_rng(8)
+    users = ["ada", "bob", "cy"]
+    table = job_table({"submit_s": rng.exponential(15, 150).cumsum(),
+                       "run_s": rng.lognormal(4, 1, 150), "gpus": rng.choice([1, 2, 8, 24], 150),
+                       "user": rng.choice(users, 150)})  # fmt: skip
+    site = lay_out([Pool("p", "node", "", 8, 7, nodes_per_rack=2, racks_per_row=2)])
+    seen = 0
+
+    class Heedful(PlacementPolicy):
+        distinguishes = ("user",)
+
+        def place(self, gpus, pool):
+            return BestFit().place(gpus, pool)
+
+        def place_shape(self, shape, pool):
+            nonlocal seen
+            for level in ("rack", "row", "node"):
+                of, found = pool.groups(level).of, pool.jobs_in(level, shape.labels)
+                counted = Counter()
+                for node, here in pool.nodes_with(shape.labels).items():
+                    counted[of[node]] += here
+                assert found == counted
+                seen += len(found) > 1
+            return self.place(shape.gpus, pool)
+
+    Simulation(site, table, make_policy("schedulers", "srtf", {}), Heedful()).run()
+    assert seen > 100
 
 
 def test_a_placement_by_power_needs_power(tmp_path):

@@ -55,6 +55,10 @@ def test_groups_count_what_a_scan_counts(used, data):
         gpus = data.draw(st.integers(1, size))
         fits = [(free[v], v) for v in groups.members[group] if free[v] >= gpus]
         assert index.tightest_in(levels, group, gpus) == (min(fits)[1] if fits else -1)
+        if len(levels) == 1:
+            some = data.draw(st.lists(st.sampled_from(range(len(groups))), unique=True))
+            room = [g for g in some if any(free[v] >= gpus for v in groups.members[g])]
+            assert sorted(index.with_room(*levels, set(some), gpus)) == sorted(room)
 
 
 @settings(max_examples=100, deadline=None)

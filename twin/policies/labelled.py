@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
@@ -30,20 +29,16 @@ class LabelledPlacement(PlacementPolicy):
         return (self.by,)
 
     def place(self, gpus: int, pool: PoolView) -> Placement | None:
-        return self._place(gpus, pool, Counter())
+        return self._place(gpus, pool, {})
 
     def place_shape(self, shape: Shape, pool: PoolView) -> Placement | None:
-        labelled: Counter[int] = Counter()  # jobs of the label by group
-        if any(shape.labels):
-            of = pool.groups(self.level).of
-            for node, jobs in pool.nodes_with(shape.labels).items():
-                labelled[of[node]] += jobs
+        labelled = pool.jobs_in(self.level, shape.labels) if any(shape.labels) else {}
         return self._place(shape.gpus, pool, labelled)
 
     def largest(self, pool: PoolView) -> int:
         return max(pool.wholly_free() * pool.gpus_per_node, pool.most_free())
 
-    def _place(self, gpus: int, pool: PoolView, labelled: Counter[int]) -> Placement | None:
+    def _place(self, gpus: int, pool: PoolView, labelled: Mapping[int, int]) -> Placement | None:
         size = pool.gpus_per_node
         if gpus < size:
             node = next(self.nodes(gpus, pool, labelled), -1)
@@ -54,13 +49,13 @@ class LabelledPlacement(PlacementPolicy):
         return [(v, size) for v in islice(self.nodes(size, pool, labelled), needed)] or None
 
     @abstractmethod
-    def nodes(self, gpus: int, pool: PoolView, labelled: Counter[int]) -> Iterator[int]:
+    def nodes(self, gpus: int, pool: PoolView, labelled: Mapping[int, int]) -> Iterator[int]:
         """Nodes with so many GPUs free, each once, the best first.
 
         ``labelled`` counts the jobs of the label that run in each group of the level.
         """
 
-    def within(self, gpus: int, pool: PoolView, groups: list[int]) -> Iterator[int]:
+    def within(self, gpus: int, pool: PoolView, groups: Sequence[int]) -> Iterator[int]:
         """Nodes of some groups, of one after the other, the tightest first in each."""
         members = pool.groups(self.level).members
         for group in groups:
@@ -69,7 +64,7 @@ class LabelledPlacement(PlacementPolicy):
             elif (node := pool.tightest_in((self.level,), group, gpus)) >= 0:
                 yield node
 
-    def elsewhere(self, gpus: int, pool: PoolView, labelled: Counter[int]) -> Iterator[int]:
+    def elsewhere(self, gpus: int, pool: PoolView, labelled: Mapping[int, int]) -> Iterator[int]:
         """Nodes of the other groups, the tightest first."""
         if not labelled:
             return pool.fitting(gpus)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -388,10 +388,19 @@ class PoolView(Protocol):
     def wholly_free_in(self, levels: tuple[str, ...], group: int, n: int) -> list[int]:
         """Up to ``n`` wholly free nodes of one group of these levels, the lowest."""
 
+    def with_room(self, level: str, groups: Collection[int], gpus: int) -> list[int]:
+        """Those of some groups of a level in which some node has so many GPUs free or more."""
+
     def nodes_with(self, labels: tuple[str, ...]) -> Mapping[int, int]:
         """How many jobs of these labels run on each node, where any does.
 
         Known to placements that distinguish jobs by them; empty to others.
+        """
+
+    def jobs_in(self, level: str, labels: tuple[str, ...]) -> Mapping[int, int]:
+        """As `nodes_with`, for each group of a level.
+
+        A job that holds several nodes of a group counts as often.
         """
 
     def headroom_w(self, level: str) -> Sequence[float]:

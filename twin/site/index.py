@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import reduce
 from itertools import chain
+from operator import or_
 from typing import Any
 
 from twin.site.groups import Groups
@@ -26,7 +28,7 @@ class FreeIndex:
 
     Attributes
     ----------
-    nodes_with, headroom_w, hall_heat : callable
+    nodes_with, jobs_in, headroom_w, hall_heat : callable
         As in `twin.policies.view.PoolView`; as long as nobody knows, the answer is nothing.
     """
 
@@ -44,6 +46,7 @@ class FreeIndex:
         "gpus_per_node",
         "hall_heat",
         "headroom_w",
+        "jobs_in",
         "nodes",
         "nodes_with",
         "sizes",
@@ -58,6 +61,7 @@ class FreeIndex:
     ) -> None:
         self.units = units
         self.nodes_with: Callable[[tuple[str, ...]], Mapping[int, int]] = lambda labels: {}
+        self.jobs_in: Callable[[str, tuple[str, ...]], Mapping[int, int]] = lambda at, labels: {}
         self.headroom_w: Callable[[str], Sequence[float]] = lambda level: ()
         self.hall_heat: Callable[[], Sequence[Any]] = lambda: ()
         self.nodes = nodes
@@ -91,8 +95,8 @@ class FreeIndex:
         other.sizes = self.sizes.copy()
         other.changes, other._told, other._groups, other._tiers = self.changes, [], {}, {}
         other._lowest, other._lowest_as_of = [], -1
-        other.nodes_with, other.headroom_w = self.nodes_with, self.headroom_w
-        other.hall_heat = self.hall_heat
+        other.nodes_with, other.jobs_in = self.nodes_with, self.jobs_in
+        other.headroom_w, other.hall_heat = self.headroom_w, self.hall_heat
         if self._told:
             made: dict[int, Groups] = {}
             other._told = [groups.copy(made) for groups in self._told]
@@ -258,6 +262,24 @@ class FreeIndex:
                 if bits:
                     return (word << _SHIFT) + (bits & -bits).bit_length() - 1
         return -1
+
+    def with_room(self, level: str, groups: Collection[int], gpus: int) -> list[int]:
+        """Those of some groups of a level in which some node has so many GPUs free or more."""
+        grouped, masks = self._grouped((level,))
+        if gpus == self.gpus_per_node:
+            free = grouped.free
+            return [group for group in groups if free[group]]
+        if self.having(gpus) <= len(groups):
+            of = grouped.of
+            return [group for group in {of[node] for node in self.fitting(gpus)} if group in groups]
+        room = [reduce(or_, words) for words in zip(*self._words[gpus:], strict=True)]
+        found = []
+        for group in groups:
+            for word, mask in masks[group].items():
+                if room[word] & mask:
+                    found.append(group)
+                    break
+        return found
 
     def wholly_free_in(self, levels: tuple[str, ...], group: int, n: int) -> list[int]:
         """Up to ``n`` wholly free nodes of one group of these levels, the lowest."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from twin.policies.labelled import LabelledPlacement
@@ -19,7 +18,8 @@ class Affinity(LabelledPlacement):
     A preference, not a demand, as Kubernetes knows both [k8s-affinity].
     """
 
-    def nodes(self, gpus: int, pool: PoolView, labelled: Counter[int]) -> Iterator[int]:
-        near = sorted(labelled, key=lambda group: (-labelled[group], group))
+    def nodes(self, gpus: int, pool: PoolView, labelled: Mapping[int, int]) -> Iterator[int]:
+        near = pool.with_room(self.level, labelled, gpus)
+        near.sort(key=lambda group: (-labelled[group], group))
         yield from self.within(gpus, pool, near)
         yield from self.elsewhere(gpus, pool, labelled)

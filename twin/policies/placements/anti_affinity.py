@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from twin.policies.labelled import LabelledPlacement
@@ -20,7 +19,8 @@ class AntiAffinity(LabelledPlacement):
     Kubernetes knows both [k8s-affinity]; the nodes of one job may be in one unit.
     """
 
-    def nodes(self, gpus: int, pool: PoolView, labelled: Counter[int]) -> Iterator[int]:
+    def nodes(self, gpus: int, pool: PoolView, labelled: Mapping[int, int]) -> Iterator[int]:
         yield from self.elsewhere(gpus, pool, labelled)
-        near = sorted(labelled, key=lambda group: (labelled[group], group))
+        near = pool.with_room(self.level, labelled, gpus)
+        near.sort(key=lambda group: (labelled[group], group))
         yield from self.within(gpus, pool, near)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import islice
 from typing import Literal
 
 from twin.policies.gangs import GangPlacement
@@ -25,17 +25,21 @@ class Spread(GangPlacement):
     across: Literal["scale-up", "leaf", "rack", "cdu", "row", "ups", "hall"] = "row"
 
     def whole_nodes(self, n: int, pool: PoolView) -> Sequence[int]:
-        unit_of = pool.units(self.across)
-        by_unit: dict[int, list[int]] = {}
-        for node in pool.lowest_wholly_free(pool.wholly_free()):
-            by_unit.setdefault(unit_of[node], []).append(node)
-        units = sorted(by_unit.values(), key=lambda nodes: (-len(nodes), nodes[0]))
-        return list(islice(_in_turn(units), n))
+        level, free = (self.across,), pool.groups(self.across).free
+        units = list(islice(pool.groups(self.across).emptiest(), n))
+        turns, left, wide = 0, n, len(units)
+        while left > 0:
+            while free[units[wide - 1]] == turns:  # used up; the last have least
+                wide -= 1
+            turns, left = turns + 1, left - wide
+        nodes = [pool.wholly_free_in(level, unit, turns) for unit in units]
+        return list(islice(_in_turn(nodes), n))
 
 
 def _in_turn(lists: list[list[int]]) -> Iterator[int]:
-    """One item of each list, then the next of each, until all are used up."""
-    rounds = max(map(len, lists))
-    return chain.from_iterable(
-        (nodes[turn] for nodes in lists if turn < len(nodes)) for turn in range(rounds)
-    )
+    """One item of each list, then the next of each, until all are used up; longest lists first."""
+    for turn in range(len(lists[0])):
+        for nodes in lists:
+            if turn >= len(nodes):
+                break
+            yield nodes[turn]
