@@ -108,6 +108,12 @@ def models() -> dict[str, Any]:
             on = {at == "card-24gb" for at in demands}
             basis = "pairs" if len(on) == 2 else "pairs-lucid" if True in on else "pairs-gavel"
             entry["demands"] = {"basis": basis, **demands}
+            entry["fillings"] = {"basis": basis} | {
+                at: {k: pairs[of]["side_by_side"]["jobs"][network][k] for k in ("busy", "fill")}
+                | {"error": pairs[of]["side_by_side"]["errors"][HELD_OUT]["median"]}
+                for of, at in SHARED_ON.items()
+                if at in demands
+            }
         if name in pairs["memory"]:
             entry["memory"] = {"basis": "pairs-lucid", "bytes": pairs["memory"][name]["bytes"]}
         if name in SAME_NETWORK:

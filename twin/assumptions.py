@@ -60,7 +60,7 @@ def assumptions(
     speeds: Speeds | None = None,
 ) -> list[str]:
     """What was taken for granted on the way from the user's input to the answer."""
-    from twin.kernel.lending import assumed
+    from twin.kernel.lending import assumed, disturbs
 
     jobs: pd.DataFrame = workload.jobs
     found = list(workload.intake.notes)
@@ -83,8 +83,8 @@ def assumptions(
         if speeds is not None:
             found.append(AS_FAST)
         else:
-            in_turns = scenario.sharing is not None and scenario.sharing.mode == "time-slice"
-            found.append(BUT_TURNS if in_turns else NOMINAL if powering is None else CAPPED)
+            slowed = scenario.sharing is not None and disturbs(scenario.sharing, jobs)
+            found.append(BUT_TURNS if slowed else NOMINAL if powering is None else CAPPED)
         if not scenario.recovery.startup_s:
             gives_way = preempts or scenario.workload.services or scenario.policies.reservations
             found.append(NO_TIME_TO_START if gives_way else NO_STARTUP)
@@ -96,7 +96,7 @@ def assumptions(
         found += speeds.assumptions(sorted(map(str, set(jobs["model"]))))
     if powering is None:
         found.append(NO_POWER)
-    return [*found, *assumed(scenario.sharing)]
+    return [*found, *assumed(scenario.sharing, jobs)]
 
 
 def _unused(scenario: Scenario, jobs: pd.DataFrame) -> list[str]:

@@ -98,7 +98,7 @@ def build(scenario: Scenario) -> Built:
         assumptions=(*assumptions(scenario, workload, powering, speeds), *told, *rented),
         reliability=build_reliability(scenario, site, powering),
         powering=powering,
-        lending=lending_of(scenario, site),
+        lending=lending_of(scenario, site, workload.jobs),
         speeds=speeds,
         bursting=build_bursting(scenario, site),
         reservations=build_reservations(scenario, site, workload),

@@ -201,7 +201,14 @@ def _model(name: str) -> str:
             (at, f"{one.busy:.2f}", f"{one.turn:.2f}", f"{100 * one.error:.0f} %")
             for at, one in of.demands.items()
         ]
-        tables += ["Beside others on one GPU. " + _section(of, "demands"), _table(head_ + shared)]
+        tables += ["In turns on one GPU. " + _section(of, "demands"), _table(head_ + shared)]
+    if of.fillings:
+        head_ = [("on", "busy", "fill", "error")]
+        shared = [
+            (at, f"{one.busy:.2f}", f"{one.fill:.2f}", f"{100 * one.error:.0f} %")
+            for at, one in of.fillings.items()
+        ]
+        tables += ["Side by side on one GPU. " + _section(of, "fillings"), _table(head_ + shared)]
     if of.memory_bytes is not None:
         tables.append(f"Takes {of.memory_bytes / 1e9:.2g} GB. " + _section(of, "memory"))
     return _paragraphs(of.title, *tables, of.notes)

@@ -1,8 +1,9 @@
-"""Time at the GPU and length of turns of each model, fitted to the speeds of its pairs.
+"""Time at the GPU, and turns or fill there, of each model, fitted to the speeds of its pairs.
 
-A model adds four numbers, whatever its batches: busy share and turn at its middle batch, and how
-the log-odds of one and the log of the other move with the log of the batch; two more for mixed
-precision where it was tried. All are drawn weakly towards the mean of the other models.
+In turns the second number is the length of a model's turns; side by side it is the share of the
+GPU that it fills. A model adds four numbers, whatever its batches: both at its middle batch, and
+how the log-odds of busy and fill, or the log of the turn, move with the log of the batch; two more
+for mixed precision where it was tried. All are drawn weakly towards the mean of the other models.
 """
 
 from __future__ import annotations
@@ -11,17 +12,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import least_squares
+from scipy.special import expit
 
 from calibration.interference.pairs import Job, Pair
-from twin.physics.interference import shared_rates
+from twin.physics.interference import Sharing, shared_rates
 
 Array = NDArray[np.float64]
 
 ROBUST = 0.1  # residuals of a speed beyond this count linearly
 WEIGHT = 0.03  # of a prior against one measured speed
-NAMES = ("odds", "odds_by_batch", "turn", "turn_by_batch", "odds_amp", "turn_amp")
+NAMES = ("odds", "odds_by_batch", "second", "second_by_batch", "odds_amp", "second_amp")
 
 
 @dataclass(frozen=True)
@@ -31,18 +33,26 @@ class Found:
     rows: dict[str, Array]
     middle: dict[str, float]  # batch at which the rows hold
     unseen: Array
+    sharing: Sharing = "time-sliced"
 
     def job(self, job: Job) -> tuple[float, float]:
-        """Busy share and turn."""
+        """Busy share, and turn or fill."""
         row = self.rows.get(job.model, self.unseen)
         x = np.log(job.batch / self.middle.get(job.model, job.batch))
-        odds = row[0] + row[1] * x + row[4] * job.amp
-        return float(1 / (1 + np.exp(-odds))), float(np.exp(row[2] + row[3] * x + row[5] * job.amp))
+        busy, second = _asked(row, x, float(job.amp), self.sharing)
+        return float(busy), float(second)
 
     def rates(self, pairs: Sequence[Pair]) -> Array:
         """Speeds of both jobs of each pair, (n_pair, 2)."""
         asked = np.array([[self.job(job) for job in pair.jobs] for pair in pairs])
-        return shared_rates(asked[..., 0], asked[..., 1])
+        return shared_rates(asked[..., 0], asked[..., 1], sharing=self.sharing)
+
+
+def _asked(row: Array, x: ArrayLike, amp: ArrayLike, sharing: Sharing) -> tuple[Array, Array]:
+    """Busy share, and turn or fill, of rows of numbers at a log of the batch."""
+    odds = row[..., 0] + row[..., 1] * x + row[..., 4] * amp
+    second = row[..., 2] + row[..., 3] * x + row[..., 5] * amp
+    return expit(odds), np.exp(second) if sharing == "time-sliced" else expit(second)
 
 
 def rates_of(pairs: Sequence[Pair]) -> Array:
@@ -50,7 +60,7 @@ def rates_of(pairs: Sequence[Pair]) -> Array:
     return np.array([pair.rates for pair in pairs])
 
 
-def fit(pairs: Sequence[Pair]) -> Found:
+def fit(pairs: Sequence[Pair], sharing: Sharing = "time-sliced") -> Found:
     """Least squares of the speeds, robust, with weak priors."""
     jobs = [job for pair in pairs for job in pair.jobs]
     models = sorted({job.model for job in jobs})
@@ -64,15 +74,14 @@ def fit(pairs: Sequence[Pair]) -> Found:
 
     def residuals(flat: Array) -> Array:
         rows = flat.reshape(shape)
-        of = rows[at]  # (n_pair, 2, 6)
-        odds = of[..., 0] + of[..., 1] * x + of[..., 4] * amp
-        turn = np.exp(of[..., 2] + of[..., 3] * x + of[..., 5] * amp)
-        off = (shared_rates(1 / (1 + np.exp(-odds)), turn) - measured).ravel()
+        busy, second = _asked(rows[at], x, amp, sharing)
+        off = (shared_rates(busy, second, sharing=sharing) - measured).ravel()
         off = np.sign(off) * ROBUST * np.sqrt(2 * (np.sqrt(1 + (off / ROBUST) ** 2) - 1))
         spread = (rows[:-1] - rows[-1]).ravel()
         return np.concatenate([off, WEIGHT * spread, WEIGHT * rows[-1, 1:]])
 
     start = np.zeros(shape)
     start[:, 0] = 1.0
+    start[:, 2] = 0.0 if sharing == "time-sliced" else 1.0
     best = least_squares(residuals, start.ravel(), ftol=1e-4, max_nfev=25).x.reshape(shape)
-    return Found(dict(zip(models, best[:-1], strict=True)), middle, best[-1])
+    return Found(dict(zip(models, best[:-1], strict=True)), middle, best[-1], sharing)

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from calibration.heterogeneity.measured import DATA, GAVEL, GAVEL_GPUS, gavel_job
 
 LUCID = DATA / "lucid"  # S-Lab License 1.0: not for commercial use; only what is fitted is kept
-SETS = ("p100", "k80", "v100", "lucid")
+GAVEL_SETS = ("p100", "k80", "v100")
+SETS = (*GAVEL_SETS, "lucid")
 # A card of 24 GB, by the memory that pairs took; which one is not told.
 LUCID_MODELS = {
     "DCGAN": "dcgan",

@@ -195,16 +195,48 @@ def test_two_jobs_in_turns_by_hand():
     assert sum(tables.gpu_time.values()) == pytest.approx(112.5)
 
 
-@settings(max_examples=30, deadline=None)
-@given(random_jobs, st.sampled_from(SHARING))
-def test_neighbours_cost_time_and_no_work(jobs, placement):
+def test_two_jobs_side_by_side_by_hand():
+    """They overfill the GPU by 0.6 for 0.25 of the time: both go at 1 / (1 + 0.25 x 0.6)."""
+    columns = {"submit_s": [0.0, 0.0], "run_s": [100.0, 50.0], "gpus": [1, 1]}
+    columns |= {"gpu_fraction": [0.5, 0.5], "model": ["a", "b"]}
+    one = lay_out([Pool("p", "n", "", 1, 1)])
+    asks = {"a": (0.5, 0.9), "b": (0.5, 0.7)}
+    beside = {"on": one, "demand": lambda model, gpu: asks[model], "sharing": "concurrent"}
+    record, tables = simulate(columns, **beside)
+    np.testing.assert_allclose(record.end_s, [107.5, 57.5], rtol=1e-6)
+    np.testing.assert_allclose(tables.jobs["interference_gpu_s"], [3.75, 3.75], rtol=1e-6)
+    asks["b"] = (0.5, 0.1)  # together they just fill it
+    record, _ = simulate(columns, **beside)
+    np.testing.assert_allclose(record.end_s, [100.0, 50.0], rtol=1e-6)
+    asks["b"] = None  # of which nobody knows anything
+    record, tables = simulate(columns, **beside)
+    assert record.end_s.tolist() == [100.0, 50.0]
+    assert tables.gpu_time["interference"] == 0
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    random_jobs,
+    st.sampled_from(SHARING),
+    st.sampled_from(["time-sliced", "concurrent"]),
+    st.sampled_from(["", "known", "mixed"]),
+)
+def test_neighbours_cost_time_and_no_work(jobs, placement, sharing, whose):
     """All work is done; what took longer is interference, and jobs alone on a GPU meet none."""
     jobs = sorted(jobs)
     gpus = np.array([job[2] for job in jobs])
     columns = {"submit_s": [j[0] for j in jobs], "run_s": [j[1] for j in jobs], "gpus": gpus}
     columns["gpu_fraction"] = np.where(gpus == 1, [job[3] for job in jobs], 1.0)
-    record, tables = simulate(columns, placement=placement, demand=lambda model, gpu: (0.6, 1.0))
+    known = [whose == "known" or (whose == "mixed" and job[4] % 2 == 0) for job in jobs]
+    columns["model"] = ["known" if each else "" for each in known]
+    record, tables = simulate(
+        columns,
+        placement=placement,
+        demand=lambda model, gpu: (0.6, 0.8) if model else None,
+        sharing=sharing,
+    )
     done = tables.jobs[tables.jobs["state"] == "completed"]
+    assert not done.loc[done["model"] == "", "interference_gpu_s"].any()
     asked = done["gpus"] * done["gpu_fraction"]
     np.testing.assert_allclose(done["useful_gpu_s"], done["run_s"] * asked, atol=1e-6)
     longer_s = done["end_s"] - done["start_s"] - done["run_s"]
@@ -291,6 +323,52 @@ def test_models_of_the_catalog_in_turns(tmp_path):
     both = results.jobs[results.jobs["interference_gpu_s"] > 0]
     slowest = float(shared_rates([0.3, 0.3])[0])
     assert ((both["end_s"] - both["start_s"]) * slowest <= both["run_s"] + 1e-6).all()
+
+
+@pytest.mark.parametrize("mode", ["mps", "time-slice", "mig"])
+def test_models_of_the_catalog_side_by_side(tmp_path, mode):
+    """As the catalog says of known models; of others only if asked; and not at all if told so."""
+    path = tmp_path / "s.yaml"
+    known = SCENARIO.replace("count: 20", "count: 20, model: resnet50")
+    path.write_text(known.replace("sharing: {}", f"sharing: {{mode: {mode}}}"))
+    built = build(load(path, ["site.pools[0].nodes=1"]))
+    lending = built.lending
+    if mode == "mps":
+        found = models.model("resnet50").filling()
+        assert lending.sharing == "concurrent"
+        assert lending.demand("resnet50", "") == (found.busy, found.fill)
+        assert lending.demand("mine", "") is None
+        asked = build(load(path, ["sharing.busy=0.3", "sharing.fill=0.6"])).lending
+        assert asked.demand("mine", "") == (0.3, 0.6)
+        assert asked.demand("resnet50", "") == (found.busy, found.fill)
+    elif mode == "time-slice":
+        assert lending.demand("mine", "") == (0.5, 1.0)
+    spent = {}
+    for asked in ("modelled", "none"):
+        scenario = load(path, ["site.pools[0].nodes=1", f"sharing.interference={asked}"])
+        results = run(scenario, tmp_path / asked, report=False)
+        ledger = results.summary["ledgers"]["gpu_time"]
+        assert sum(ledger["shares"].values()) == pytest.approx(ledger["total"])
+        spent[asked] = ledger["shares"]["interference"]
+    assert spent["none"] == 0
+    assert (spent["modelled"] > 0) == (mode != "mig")
+    told = "Jobs that share a GPU do not slow each other."
+    assert (told in built.assumptions) == (mode == "mig")
+
+
+def test_jobs_of_which_nobody_knows_anything_go_undisturbed(tmp_path):
+    """As before there was a law: no limit of eight on a GPU either, unless `busy` is given."""
+    path = tmp_path / "s.yaml"
+    text = SCENARIO.replace("gpu_fraction: 0.5", "gpu_fraction: 0.1").replace("1 min}]", "0 s}]")
+    path.write_text(text.replace("count: 20", "count: 10").replace("nodes: 2", "nodes: 1"))
+    built = build(load(path, ["site.pools[0].node.gpus=1"]))
+    assert built.lending.demand is None
+    assert "Jobs that share a GPU do not slow each other." in built.assumptions
+    for asked, running in (([], 10), (["sharing.busy=0.4"], MOST_JOBS)):
+        scenario = load(path, ["site.pools[0].node.gpus=1", *asked])
+        results = run(scenario, tmp_path / "out", report=False)
+        assert (results.jobs["start_s"] == 0.0).sum() == running
+        assert bool(results.summary["ledgers"]["gpu_time"]["shares"]["interference"]) == bool(asked)
 
 
 FAILING = """

@@ -120,6 +120,18 @@ def test_a_pair_by_hand() -> None:
     assert one.slow_down(two, "k80") != one.slow_down(two)
 
 
+def test_what_turns_and_what_fills_are_of_the_same_cards() -> None:
+    for each in map(models.model, SHARED):
+        assert each.fillings.keys() == each.demands.keys()
+    of = models.model("recommendation")
+    assert of.filling("p100-pcie") is of.fillings["p100-pcie"]
+    carried = of.filling("h100-sxm")
+    assert carried.busy < of.fillings["p100-pcie"].busy, "a faster GPU is less busy"
+    assert carried.fill == of.fillings["p100-pcie"].fill
+    with pytest.raises(CatalogError, match="'bert' was never measured beside others"):
+        models.model("bert").filling()
+
+
 def test_a_slice_by_hand() -> None:
     busy = models.model("lm").demands["p100-pcie"].busy
     assert models.model("lm").slice_rate(0.5) == approx(1 / (1 - busy + 2 * busy))
@@ -184,6 +196,7 @@ BASES = "bases: {b: {sources: [from-memory], kind: assumed, status: unverified}}
         ("{title: X, work: {basis: b, host_s: 1, flop: 0, bytes: 0, error: 0}}", "above zero"),
         ("{title: X, speed: 3}", "'speed'"),
         ("{title: X, demands: {basis: b, k80: {busy: 1}}}", "'turn'"),
+        ("{title: X, fillings: {basis: b, k80: {busy: 1}}}", "'fill'"),
         ("{title: X, laws: {basis: b, t4: {law: {step_s: 1}}}}", "'sample_s'"),
     ],
 )

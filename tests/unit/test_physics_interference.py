@@ -78,6 +78,14 @@ def test_side_by_side() -> None:
     assert shared_rates([1, 1], [0.9, 0.6], sharing="concurrent") == approx(1 / 1.5, abs=1e-6)
 
 
+@given(shares, shares, st.floats(0.01, 1.0), st.floats(0.01, 1.0))
+def test_two_jobs_side_by_side(one: float, two: float, fill: float, other: float) -> None:
+    """Solved by hand: together they are as much slower as they overfill the GPU."""
+    slower = max(1.0, fill + other) - 1
+    rates = shared_rates([one, two], [fill, other], sharing="concurrent")
+    assert rates == approx(1 / (1 + one * two * slower), abs=1e-6)
+
+
 def test_many_pairs_at_once_are_those_one_by_one() -> None:
     rng = np.random.default_rng(1)
     busy, weight = rng.random((3, 4, 2)), 0.1 + rng.random((3, 4, 2))

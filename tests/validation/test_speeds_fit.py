@@ -111,6 +111,22 @@ def test_a_sharing_fit_finds_the_demands_that_pairs_were_made_from(cal: SimpleNa
         assert its_turn / unit == approx(turn, rel=0.1), name
 
 
+def test_a_fit_side_by_side_finds_the_speeds_that_it_was_made_from(cal: SimpleNamespace) -> None:
+    """Speeds, of pairs held out too; pairs hardly tell busy from fill, and priors move both."""
+    pairs, law = cal.interference_pairs, models.interference.shared_rates
+    fillings = {"a": (0.9, 0.9), "b": (0.6, 0.7), "c": (0.8, 0.8), "d": (0.95, 0.95)}
+    made = []
+    for one in fillings:
+        for two in fillings:
+            busy, fill = zip(fillings[one], fillings[two], strict=True)
+            rates = law(busy, fill, sharing="concurrent")
+            made.append(pairs.Pair((pairs.Job(one, 8), pairs.Job(two, 8)), tuple(rates)))
+    held_out = {6, 9}  # b beside c
+    seen = [pair for i, pair in enumerate(made) if i not in held_out]
+    found = cal.interference_model.fit(seen, "concurrent")
+    assert found.rates(made) == approx(cal.interference_model.rates_of(made), abs=0.02)
+
+
 # --- what is kept ---------------------------------------------------------------------------------
 
 
@@ -158,6 +174,27 @@ def test_demands_are_those_of_the_data(cal: SimpleNamespace, data: Path, which: 
     fresh = cal.kept.told(*cal.interference_fit.folds(cal.interference_pairs.read(which)))
     assert cal.kept.moved(cal.kept.plain(fresh), known, rtol=0.05) == []
     assert fresh["median"] < 0.07
+
+
+def test_fillings_are_those_of_the_data(cal: SimpleNamespace, data: Path) -> None:
+    """Side by side, in sample and of another type: the errors that are stated."""
+    read, fit = cal.interference_pairs.read, cal.interference_model.fit
+    known = kept("interference")["p100"]["side_by_side"]["errors"]
+    pairs = read("p100")
+    measured = cal.interference_model.rates_of(pairs)
+    others = [pair for which in ("k80", "v100") for pair in read(which)]
+    for train, name in ((pairs, "in sample"), (others, "GPU type held out: of the other two")):
+        fresh = cal.kept.told(fit(train, "concurrent").rates(pairs), measured)
+        assert cal.kept.moved(cal.kept.plain(fresh), known[name], rtol=0.05) == []
+
+
+@pytest.mark.parametrize("which", ["p100", "k80", "v100", "lucid"])
+def test_the_tables_look_like_turns(which: str) -> None:
+    """What the pages say: turns describe every set better, and both laws beat no slow-down."""
+    one = kept("interference")[which]
+    turns, beside = one["errors"]["pairs held out"], one["side_by_side"]["errors"]["pairs held out"]
+    assert turns["median"] < beside["median"] < one["trivial"]["no slow-down"]["median"]
+    assert beside["median"] < one["trivial"]["the mean speed of the other pairs"]["median"]
 
 
 @pytest.mark.slow

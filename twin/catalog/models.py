@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -42,6 +42,18 @@ class Demand:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Filling:
+    """What a model alone asks of a GPU on which kernels of several jobs run side by side."""
+
+    busy: float  # share of its time at the GPU
+    fill: float  # share of the GPU that it fills while it is there
+    error: float  # as that of a demand
+
+
+Asked = TypeVar("Asked", Demand, Filling)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Adaptive:
     """A model whose batch may grow with its GPUs, and what that costs."""
 
@@ -58,7 +70,7 @@ class ModelSpeed:
     ----------
     batch : float
         Samples on one GPU at which its speed on a type of GPU is told.
-    laws, demands : mapping
+    laws, demands, fillings : mapping
         GPU type -> what was measured there.
     memory_bytes : float or None
         Taken on the GPU at the batch of its demands.
@@ -75,6 +87,7 @@ class ModelSpeed:
     laws: Mapping[str, Law] = field(default_factory=dict)
     adaptive: Adaptive | None = None
     demands: Mapping[str, Demand] = field(default_factory=dict)
+    fillings: Mapping[str, Filling] = field(default_factory=dict)
     memory_bytes: float | None = None
     bases: Mapping[str, Basis] = field(default_factory=dict)
 
@@ -180,17 +193,32 @@ class ModelSpeed:
         return min(self.laws, key=lambda near: abs(np.log(self.relative_speed(gpu_type, near))))
 
     def demand(self, gpu_type: str | None = None, beside: Sequence[ModelSpeed] = ()) -> Demand:
-        """What it asks of a shared GPU, measured on that type or carried over to it."""
-        if not self.demands:
+        """What it asks of a GPU shared in turns, measured there or carried over to that type."""
+        return self._asked(self.demands, gpu_type, [other.demands for other in beside])
+
+    def filling(self, gpu_type: str | None = None) -> Filling:
+        """What it asks of a GPU shared side by side; a type not measured is taken as filled alike.
+
+        Fitted to pairs that, by all signs, took turns: see calibration/interference.
+        """
+        return self._asked(self.fillings, gpu_type)
+
+    def _asked(
+        self,
+        known: Mapping[str, Asked],
+        gpu_type: str | None,
+        beside: Sequence[Mapping[str, Asked]] = (),
+    ) -> Asked:
+        if not known:
             raise CatalogError(
                 f"model {self.name!r} was never measured beside others; give it a GPU of its own, "
                 f"or choose a model that was: {_those('demands')}"
             )
-        if gpu_type is not None and gpu_type in self.demands:
-            return self.demands[gpu_type]
-        common = [at for at in self.demands if all(at in other.demands for other in beside)]
-        at = (common or list(self.demands))[0]
-        found = self.demands[at]
+        if gpu_type is not None and gpu_type in known:
+            return known[gpu_type]
+        common = [at for at in known if all(at in other for other in beside)]
+        at = (common or list(known))[0]
+        found = known[at]
         if gpu_type is None or self.work is None or at not in parts.names("gpus"):
             return found
         ends = (achieved.gpu_speed(each) for each in (gpu_type, at))
@@ -279,7 +307,7 @@ def read_models(path: Path) -> dict[str, ModelSpeed]:
 
 def _model(name: str, entry: dict[str, Any], bases: dict[str, Basis]) -> ModelSpeed:
     rests: dict[str, Basis] = {}
-    for section in ("work", "laws", "adaptive", "demands", "memory"):
+    for section in ("work", "laws", "adaptive", "demands", "fillings", "memory"):
         if section in entry:
             entry[section] = dict(entry[section])
             basis = entry[section].pop("basis")
@@ -293,6 +321,7 @@ def _model(name: str, entry: dict[str, Any], bases: dict[str, Basis]) -> ModelSp
         for gpu, one in entry.pop("laws", {}).items()
     }
     demands = {at: Demand(**one) for at, one in entry.pop("demands", {}).items()}
+    fillings = {at: Filling(**one) for at, one in entry.pop("fillings", {}).items()}
     adaptive, memory = entry.pop("adaptive", None), entry.pop("memory", {})
     return ModelSpeed(
         name=name,
@@ -301,6 +330,7 @@ def _model(name: str, entry: dict[str, Any], bases: dict[str, Basis]) -> ModelSp
         laws=laws,
         adaptive=Adaptive(**adaptive) if adaptive else None,
         demands=demands,
+        fillings=fillings,
         memory_bytes=memory.get("bytes"),
         bases=rests,
         **entry,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from twin.catalog import models
 from twin.errors import CatalogError, InputError, PolicyError
@@ -19,10 +21,18 @@ if TYPE_CHECKING:
 
 NO_CPU_LIMIT, NO_MEMORY_LIMIT = "CPU cores never run out.", "Host memory never runs out."
 NO_HOST_LIMIT = "CPU cores and host memory never run out."
+BUSY = 0.5  # of the time of a job in turns of which nothing is known
 
 
-def lending_of(scenario: Scenario, site: Site) -> Lending | None:
+def lending_of(scenario: Scenario, site: Site, jobs: pd.DataFrame) -> Lending | None:
     """How jobs share GPUs; None if each has its own.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    site : Site
+    jobs : DataFrame
+        A job table: where no job is known to disturb another, no law is asked.
 
     Raises
     ------
@@ -70,13 +80,28 @@ def lending_of(scenario: Scenario, site: Site) -> Lending | None:
                 "give it, as in node: {gpus: 8, cpus: 96, memory: 1 TB}, or leave the limit out"
             )
     slices = asked_sharing.slices if asked_sharing.mode == "mig" else 0
-    demand = partial(_demand, asked_sharing.busy) if asked_sharing.mode == "time-slice" else None
-    return Lending(slices, asked_sharing.limits, scenario.seed, demand)
+    lending = Lending(slices, asked_sharing.limits, scenario.seed)
+    if not disturbs(asked_sharing, jobs):
+        return lending
+    if asked_sharing.mode == "time-slice":
+        busy = BUSY if asked_sharing.busy is None else asked_sharing.busy
+        return replace(lending, demand=partial(_in_turns, busy), sharing="time-sliced")
+    other = None if asked_sharing.busy is None else (asked_sharing.busy, asked_sharing.fill)
+    return replace(lending, demand=partial(_side_by_side, other), sharing="concurrent")
+
+
+def disturbs(sharing: Sharing, jobs: pd.DataFrame) -> bool:
+    """Whether jobs on one GPU may slow each other."""
+    if sharing.interference == "none" or sharing.mode == "mig":
+        return False
+    if sharing.mode == "time-slice" or sharing.busy is not None:
+        return True
+    return any(_side_by_side(None, model, "") is not None for model in set(jobs["model"]))
 
 
 @lru_cache(maxsize=4096)
-def _demand(busy: float, model: str, gpu_type: str) -> tuple[float, float]:
-    """What a job of a model asks of a GPU that it shares, by the catalog or as given."""
+def _in_turns(busy: float, model: str, gpu_type: str) -> tuple[float, float]:
+    """Busy share and turns of a job of a model, by the catalog or as given."""
     try:
         found = models.model(model).demand(gpu_type or None)
     except CatalogError:
@@ -84,16 +109,40 @@ def _demand(busy: float, model: str, gpu_type: str) -> tuple[float, float]:
     return found.busy, found.turn
 
 
-def assumed(sharing: Sharing | None) -> list[str]:
+@lru_cache(maxsize=4096)
+def _side_by_side(
+    other: tuple[float, float] | None, model: str, gpu_type: str
+) -> tuple[float, float] | None:
+    """Busy share and fill of a job of a model, by the catalog, or as of any other."""
+    try:
+        found = models.model(model).filling(gpu_type or None)
+    except CatalogError:
+        return other
+    return found.busy, found.fill
+
+
+def assumed(sharing: Sharing | None, jobs: pd.DataFrame) -> list[str]:
     """What is taken for granted of sharing, for the report."""
     limits = sharing.limits if sharing is not None else ()
     found = []
-    if sharing is not None and sharing.mode == "mps":
+    if sharing is not None and not disturbs(sharing, jobs):
         found.append("Jobs that share a GPU do not slow each other.")
-    if sharing is not None and sharing.mode == "time-slice":
+    elif sharing is not None and sharing.mode == "time-slice":
+        busy = BUSY if sharing.busy is None else sharing.busy
         found.append(
             "Jobs on one GPU take turns, as the catalog says of their models; one of another model "
-            f"is at the GPU for {sharing.busy:.0%} of its time when it is alone."
+            f"is at the GPU for {busy:.0%} of its time when it is alone."
+        )
+    elif sharing is not None:
+        others = "one of another model neither slows nor is slowed."
+        if sharing.busy is not None:
+            others = (
+                f"one of another model is at the GPU for {sharing.busy:.0%} of its time when it is "
+                f"alone, and fills {sharing.fill:.0%} of it."
+            )
+        found.append(
+            "Jobs on one GPU run side by side, and as slowly as what they fill of it together is "
+            f"too much, as the catalog says of their models; {others}"
         )
     if not limits:
         found.append(NO_HOST_LIMIT)

@@ -17,7 +17,7 @@ from twin.kernel.job import Job
 from twin.kernel.nominal import Nominal
 from twin.kernel.ready import ReadyTimes
 from twin.kernel.recorder import Record, Recorder
-from twin.physics.interference import MOST_JOBS
+from twin.physics.interference import MOST_JOBS, Sharing
 from twin.policies.base import PlacementPolicy
 from twin.policies.view import JobView, Placement, Shape
 from twin.site.layout import Site
@@ -41,14 +41,18 @@ class Lending:
     seed : int
         Of the run, for placements that draw.
     demand : callable or None
-        Where jobs on one GPU take turns: from a model and a type of GPU to the share of its time
-        that a job alone spends at the GPU, and the length of its turns. None: they go undisturbed.
+        Where jobs on one GPU slow each other: from a model and a type of GPU to the share of its
+        time that a job alone spends at the GPU, and the length of its turns or what it fills; None
+        of a job that neither slows nor is slowed. None: all go undisturbed.
+    sharing : {"time-sliced", "concurrent"}
+        How they do: in turns, or side by side.
     """
 
     slices: int = 0
     limits: tuple[str, ...] = ()
     seed: int = 0
-    demand: Callable[[str, str], tuple[float, float]] | None = None
+    demand: Callable[[str, str], tuple[float, float] | None] | None = None
+    sharing: Sharing = "time-sliced"
 
 
 @dataclass(frozen=True)

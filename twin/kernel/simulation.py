@@ -153,6 +153,7 @@ class Simulation:
                     self.cluster,
                     self._hazards.training,
                     lambda job, pool: of(job.model, types[pool]),
+                    lending.sharing if lending is not None else "time-sliced",
                 )
             if reservations:
                 self._reserved = Reserved(reservations, jobs, self._hazards, self, self._start)

@@ -53,7 +53,8 @@ def shared_rates(
     discriminatory processor-sharing station) or at ``1 / max(1, sum_S w)`` (concurrent). Times at
     host and GPU are taken as exponential, and the chain of 2^n states is solved. For two jobs of
     equal weight, time-sliced, it is ``1 / (1 + busy_1 busy_2)`` for both; always-busy jobs get
-    their weight's share. Caches, the copy engines and the host's own limits are not in it: jobs
+    their weight's share. Two concurrent jobs both go at
+    ``1 / (1 + busy_1 busy_2 (max(1, w_1 + w_2) - 1))``. Caches, the copy engines and the host's own limits are not in it: jobs
     that share slow input slow each other more.
 
     Sources

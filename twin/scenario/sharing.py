@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from twin.scenario.quantities import Count, Share
+from twin.scenario.quantities import Count, PositiveShare, Share
 from twin.scenario.section import Section
 
 
@@ -15,15 +15,31 @@ class Sharing(Section):
 
     mode: Literal["mps", "mig", "time-slice"] = Field(
         default="mps",
-        description="mps: as much of a GPU as a job asks for; mig: whole slices of equal size; "
-        "time-slice: as mps, and jobs on one GPU take turns, which slows them",
+        description="mps: as much of a GPU as a job asks for, kernels of all side by side; mig: "
+        "whole slices of equal size, undisturbed; time-slice: as mps, but jobs take turns",
     )
     slices: Count = Field(default=7, description="for mig: slices of a GPU")
-    busy: Share = Field(
-        default=0.5,
-        description="for time-slice: share of its time that a job alone spends at the GPU, where "
-        "the catalog does not know its model",
+    interference: Literal["modelled", "none"] = Field(
+        default="modelled", description="whether jobs on one GPU slow each other, but for mig"
+    )
+    busy: Share | None = Field(
+        default=None,
+        description="share of its time that a job alone spends at the GPU, where the catalog does "
+        "not know its model; left out, 0.5 for time-slice, and for mps it disturbs nobody",
+    )
+    fill: PositiveShare = Field(
+        default=1.0,
+        description="for mps, beside busy: share of the GPU that such a job fills while there",
     )
     limits: tuple[Literal["cpus", "memory"], ...] = Field(
         default=(), description="what of a host runs out beside its GPUs"
     )
+
+    @model_validator(mode="after")
+    def _fill_beside_busy(self) -> Self:
+        if "fill" in self.model_fields_set and (self.busy is None or self.mode != "mps"):
+            raise ValueError(
+                "fill is of jobs side by side that busy describes; give mode: mps and busy too, or "
+                "leave fill out"
+            )
+        return self
