@@ -23,7 +23,8 @@ from twin.results.outcome import outcome
 
 
 def reserved(nodes, start_s, end_s, drain_s=0.0, name="demo", groups=("a",), users=()):
-    return Reservation(name, 0, nodes, start_s, end_s, drain_s, groups, users)
+    """A reservation that comes as a surprise."""
+    return Reservation(name, 0, nodes, start_s, end_s, drain_s, groups, users, notice_s=0.0)
 
 
 class Case:

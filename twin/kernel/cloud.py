@@ -148,7 +148,7 @@ class Clouds:
             self.rentals.rent(pool, burst.nodes, now_s)
         self._cluster.changed()
         at_once = not self.terms(pool).provisioning_s
-        return at_once or any(self._cluster.fits(job.shape) for job in burst.jobs)
+        return at_once or any(self._cluster.fits(job.shape, job) for job in burst.jobs)
 
     def _let_go(self, job: JobView, pool: int, now_s: float) -> None:
         shape = self._ways.away.get((job.asked.index, pool))

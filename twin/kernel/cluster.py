@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from math import inf
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.errors import InvariantError
+from twin.kernel.ahead import Ahead, Choices, Window
 from twin.kernel.columns import Columns, Jobs
 from twin.kernel.job import Job
 from twin.kernel.labels import Labels
@@ -62,6 +63,10 @@ class Cluster:
         GPUs free now, by node, that nobody may have but a replica that waits for more.
     reserved : dict of int to float
         Nodes on which no job may start but by a reservation, and until when. [s]
+    ahead : Ahead or None
+        Nodes that will be reserved; None if no reservation is known.
+    node_changes : int
+        How often nodes have left service or come back so far.
     """
 
     def __init__(
@@ -102,6 +107,8 @@ class Cluster:
         self._state = 0
         self.kept: dict[int, int] = {}
         self.reserved: dict[int, float] = {}
+        self.ahead: Ahead | None = None
+        self.node_changes = 0
         self._promises: list[tuple[Placement, float]] = []
         self._ready = ReadyTimes(fleet, self.residents)
         self.can_preempt: Callable[[Job], bool] = _never
@@ -154,8 +161,8 @@ class Cluster:
         """Whether a job waits."""
         return self._columns.waiting[row] == 1
 
-    def is_free(self, placement: Placement, gpus: int) -> bool:
-        """Whether these are GPUs that are free, and enough of them."""
+    def is_free(self, placement: Placement, gpus: int, job: JobView | None = None) -> bool:
+        """Whether these are GPUs that are free, for this job or for any, and enough of them."""
         masks, kept = self.fleet.free_mask, self.kept
         nodes = {node for node, _ in placement}
         return (
@@ -166,7 +173,13 @@ class Cluster:
                 for node, count in placement
             )
             and nodes.isdisjoint(self.reserved)
+            and (self.ahead is None or self._ends_in_time(placement, gpus, job))
         )
+
+    def _ends_in_time(self, placement: Placement, gpus: int, job: JobView | None) -> bool:
+        assert self.ahead is not None
+        pool = self.fleet.node_pool[placement[0][0]]
+        return self.end_s(job, pool, gpus) <= self.ahead.until_s(placement)
 
     def will_do(self, placement: Placement, shape: Shape) -> bool:
         """Whether these nodes are of one pool, one that a job of this shape may use."""
@@ -180,6 +193,7 @@ class Cluster:
             sketch.take(placement)
         sketch.refuses = self.refuses
         sketch.close(self.reserved)
+        sketch.ahead, sketch.end_s = self.ahead, self.end_s
         return sketch
 
     def shape(self, job: JobView, gpus: int, pool: int) -> Shape:
@@ -197,11 +211,22 @@ class Cluster:
             self._found_in.append(-1)
         return found
 
-    def fits(self, shape: Shape) -> bool:
-        """Whether the placement policy finds a place for a job of this shape now."""
+    @property
+    def closing(self) -> Mapping[int, float]:
+        """Nodes that jobs must have left by a time to come, and that time. [s]"""
+        return {} if self.ahead is None else self.ahead.begin_s
+
+    def fits(self, shape: Shape, job: JobView | None = None) -> bool:
+        """Whether a job of this shape has a place now; one that lasts for ever if none is given."""
         if self._found_in[shape.index] == self._state:
             return self._places[shape.index] is not None
-        return self.place(shape) is not None
+        return self.place(shape, job) is not None
+
+    def latest_end_s(self, shape: Shape) -> float:
+        """By when a job of this shape must end to have a place now; ``-inf`` if none has. [s]"""
+        if self.ahead is None:
+            return inf if self.fits(shape) else -inf
+        return max((until_s for until_s, _ in self.choices(shape)), default=-inf)
 
     def largest_fit(self) -> int:
         """GPUs beyond which no job fits now; smaller ones may or may not fit."""
@@ -215,7 +240,7 @@ class Cluster:
         """
         held = self._reservation
         if held is None or held.row != job.row or self.now_s >= held.start_s:
-            held = self._ready.reserve(job.row, job.shape, self.now_s, self)
+            held = self._ready.reserve(job, self.now_s, self)
             self._reservation = held
         return held
 
@@ -232,22 +257,58 @@ class Cluster:
         self._places[shape.index] = placement
         self._found_in[shape.index] = self._state
 
-    def place(self, shape: Shape) -> Placement | None:
-        """Where a job of this shape would go now, by node id; None if nowhere."""
+    def end_s(self, job: JobView | None, pool: int, gpus: int) -> float:
+        """When a job would end, by estimate, if it started now; ``inf`` without one. [s]"""
+        return inf if job is None else self.now_s + job.estimate_s / self.rate(job, pool, gpus)
+
+    def choices(self, shape: Shape) -> Choices:
+        """Where jobs of this shape would go now, each with the time by which they must end."""
+        ahead = self.ahead
+        if ahead is None or self._found_in[shape.index] == self._state:
+            place = self.place(shape)
+            return [(inf, place)] if place is not None else []
+        pools = shape.pools
+        return [each for at in pools for each in ahead.choices(shape, at, self._state, self)]
+
+    def place(self, shape: Shape, job: JobView | None = None) -> Placement | None:
+        """Where a job of this shape would go now, by node id; None if nowhere.
+
+        Where nodes will be reserved it goes by when the job ends, which is never if none is given.
+        """
         if self._found_in[shape.index] == self._state:
             return self._places[shape.index]
+        if self.ahead is not None:
+            return self._place_ahead(self.ahead, shape, job)
         place: Placement | None = None
-        fleet = self.fleet
         for pool in shape.pools:
-            index = fleet.index[pool]
-            if index.free_gpus >= shape.gpus:
-                place = self._place_in(pool, shape)
-                if place and (self.refuses is not None or self.kept or self.reserved):
-                    place = self._admitted(pool, shape, place)
-                if place:
-                    break
+            place = self._find(pool, shape)
+            if place:
+                break
         self._places[shape.index] = place
         self._found_in[shape.index] = self._state
+        return place
+
+    def _place_ahead(self, ahead: Ahead, shape: Shape, job: JobView | None) -> Placement | None:
+        for pool in shape.pools:
+            end_s = self.end_s(job, pool, shape.gang_gpus)
+            for until_s, place in ahead.choices(shape, pool, self._state, self):
+                if end_s <= until_s:
+                    return place
+        return None
+
+    def place_without(self, pool: int, shape: Shape, nodes: Sequence[int]) -> Placement | None:
+        """Where a job of this shape would go now in a pool, were it not for some nodes."""
+        hidden = self.fleet.hide(pool, nodes)
+        place = self._find(pool, shape, set(nodes))
+        self.fleet.unhide(pool, hidden)
+        return place
+
+    def _find(self, pool: int, shape: Shape, hidden: Set[int] = frozenset()) -> Placement | None:
+        place: Placement | None = None
+        if self.fleet.index[pool].free_gpus >= shape.gpus:
+            place = self._place_in(pool, shape)
+            if place and (self.refuses is not None or self.kept or self.reserved):
+                place = self._admitted(pool, shape, place, hidden)
         return place
 
     def _place_in(self, pool: int, shape: Shape) -> Placement | None:
@@ -260,12 +321,16 @@ class Cluster:
         first = fleet.first_node[pool]
         return [(first + node, gpus) for node, gpus in place] if place and first else place
 
-    def _admitted(self, pool: int, shape: Shape, place: Placement) -> Placement | None:
+    def _admitted(
+        self, pool: int, shape: Shape, place: Placement, passed: Set[int]
+    ) -> Placement | None:
         """A place that is not refused: domains in which there is no power are tried no more."""
         hidden: list[tuple[int, int]] = []
         found: Placement | None = place
+        gone = set(passed)  # hidden already
         while found and (closed := self.closed_to(found)):
-            hidden += self.fleet.hide(pool, closed)
+            hidden += self.fleet.hide(pool, [node for node in closed if node not in gone])
+            gone.update(closed)
             left = self.fleet.index[pool].free_gpus
             found = self._place_in(pool, shape) if left >= shape.gpus else None
         self.fleet.unhide(pool, hidden)
@@ -316,12 +381,21 @@ class Cluster:
         )
         self.changed()
 
+    def look_ahead(self, windows: Sequence[Window]) -> None:
+        """From now on jobs start on these nodes only if they end in time."""
+        self.ahead = Ahead(windows) if windows else None
+        self.changed()
+
+    def closed_until(self, end_s: float) -> Set[int]:
+        """Nodes on which no job may start now that is expected to end then."""
+        barred = self.ahead.barred(end_s) if self.ahead is not None else ()
+        return {*self.reserved, *barred}
+
     @contextmanager
-    def without_reserved(self) -> Iterator[None]:
-        """Meanwhile the index of free places does not show nodes that are closed."""
-        hidden = [
-            (pool, self.fleet.hide(pool, self.reserved)) for pool in range(len(self.site.pools))
-        ]
+    def without_reserved(self, end_s: float) -> Iterator[None]:
+        """Meanwhile the index of free places hides what is closed to a job that ends then."""
+        closed = self.closed_until(end_s)
+        hidden = [(pool, self.fleet.hide(pool, closed)) for pool in range(len(self.site.pools))]
         try:
             yield
         finally:
@@ -430,6 +504,7 @@ class Cluster:
     def nodes_changed(self, nodes: Iterable[int]) -> None:
         """Nodes went out of service, came back, became spares, or dark."""
         nodes = list(nodes)
+        self.node_changes += 1
         self._ready.stale.update(nodes)
         self.switched.update(nodes)
         self.changed()

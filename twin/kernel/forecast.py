@@ -70,7 +70,8 @@ class Forecast:
         if self._clouds.issuperset(job.asked.pools):
             return inf
         sketch, ended, before_s = self._sketch, [], self._time_s
-        place = sketch.place(job.shape)
+        now_s = self._cluster.now_s
+        place = sketch.place(job.shape, job, self._time_s - now_s)
         while place is None and self._ending:
             ending = heappop(self._ending)
             ended.append(ending)
@@ -78,7 +79,7 @@ class Forecast:
             self._give_back(ending[2], 1)
             # All that ends at one time is free at that time.
             if not self._ending or self._ending[0][0] > ending[0]:
-                place = sketch.place(job.shape)
+                place = sketch.place(job.shape, job, self._time_s - now_s)
         start_s = self._time_s
         self._last = job, place, before_s, ended
         return inf if place is None else start_s

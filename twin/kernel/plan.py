@@ -15,6 +15,7 @@ from twin.policies.base import PlacementPolicy
 from twin.policies.view import Placement, Shape
 
 if TYPE_CHECKING:
+    from twin.kernel.ahead import Ahead
     from twin.kernel.cluster import Cluster
     from twin.kernel.ready import ReadyTimes
 
@@ -81,6 +82,7 @@ class Plan:
         self._freed_at = [0] * len(self._size)  # that count, by node
         self._withdrew = False  # since the last renewal
         self._freed: tuple[int, dict[int, list[int]]] = (0, {})
+        self._ahead: Ahead | None = None  # what is reserved ahead, as the table has it
         ready.stale.update(range(len(self._size)))
 
     def __len__(self) -> int:
@@ -274,6 +276,8 @@ class Plan:
         """Bring the table up to date with what stands in the hall."""
         now_s, stale = self._cluster.now_s, self._ready.stale
         self._free.advance(now_s)
+        if self._ahead is not self._cluster.ahead:
+            self._look_ahead(self._cluster.ahead)
         for job in self._ready.moved.values():
             stale.update(job.held)
         self._ready.moved.clear()
@@ -282,6 +286,22 @@ class Plan:
         for node in stale:
             self._recount_node(node, now_s)
         stale.clear()
+
+    def _look_ahead(self, ahead: Ahead | None) -> None:
+        """Take nodes that will be reserved out of the table, for that time alone."""
+        before = self._ahead.windows if self._ahead is not None else ()
+        after = ahead.windows if ahead is not None else ()
+        for window in [each for each in before if each not in after]:
+            self._count += 1
+            for node in window.nodes:
+                self._free.change(node, self._size[node], window.start_s, window.end_s)
+                self._freed_at[node] = self._count
+        for window in [each for each in after if each not in before]:
+            for node in window.nodes:
+                size = self._size[node]
+                if self._free.change(node, -size, window.start_s, window.end_s) < 0:
+                    self._overrun = True
+        self._ahead = ahead
 
     def _recount_node(self, node: int, now_s: float) -> None:
         before, holds = self._held[node], self._holds(node)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.kernel.job import Job
-from twin.policies.view import Placement, Shape
+from twin.policies.view import JobView, Placement, Shape
 from twin.site.fleet import Fleet
 
 if TYPE_CHECKING:
@@ -42,11 +42,34 @@ class HeadReservation:
         self._needs = needs
         self._cluster = cluster
 
-    def leaves_room_for(self, shape: Shape) -> bool:
+    def leaves_room_for(self, shape: Shape, job: JobView | None = None) -> bool:
         """Whether the job still fits at the shadow time if one of this shape runs on past it."""
-        placement = self._cluster.place(shape)
-        if placement is None:
+        placement = self._cluster.place(shape, job)
+        return placement is not None and self._is_left_whole_by(placement)
+
+    def latest_end_s(self, shape: Shape) -> float:
+        """By when a job of this shape must end to start now and leave the promise whole. [s]
+
+        Of one that ends by then and whose place depends on its end, `admits` has the last word.
+        """
+        latest_s = -inf
+        for until_s, place in self._cluster.choices(shape):
+            if not self._is_left_whole_by(place):
+                until_s = min(until_s, self.start_s)
+            latest_s = max(latest_s, until_s)
+        return latest_s
+
+    def admits(self, job: JobView) -> bool:
+        """Whether a job that ends by the latest end of its shape has a place, and leaves this."""
+        cluster = self._cluster
+        if cluster.ahead is None:
+            return True
+        if not cluster.fits(job.shape, job):
             return False
+        end_s = cluster.now_s + job.left_s(cluster.now_s)
+        return end_s <= self.start_s or self.leaves_room_for(job.shape, job)
+
+    def _is_left_whole_by(self, placement: Placement) -> bool:
         for threshold, needed, ready in self._needs:
             left = len(ready)
             for node, gpus in placement:
@@ -88,9 +111,10 @@ class ReadyTimes:
         self.stale: set[int] = set()  # nodes whose column is out of date
         self.moved: dict[int, Job] = {}  # jobs, by row, whose nodes' columns are
 
-    def reserve(self, row: int, shape: Shape, now_s: float, cluster: Cluster) -> HeadReservation:
-        """The earliest start of a job of this shape that does not fit now."""
+    def reserve(self, job: JobView, now_s: float, cluster: Cluster) -> HeadReservation:
+        """The earliest start of a job that does not fit now."""
         self._refresh()
+        shape, ahead = job.shape, cluster.ahead
         found: list[tuple[float, int, int, int]] = []
         for pool in shape.pools:
             built = self._fleet.site.pools[pool]
@@ -98,9 +122,14 @@ class ReadyTimes:
             needed = -(-shape.gpus // built.gpus_per_node)
             nodes = self._fleet.site.pool_nodes(pool)
             times_s = self._ready_s[threshold, nodes.start : nodes.stop]
-            earliest_s = float(
-                times_s.min() if needed == 1 else np.partition(times_s, needed - 1)[needed - 1]
-            )
+            if ahead is None:
+                earliest_s = float(
+                    times_s.min() if needed == 1 else np.partition(times_s, needed - 1)[needed - 1]
+                )
+            else:
+                times_s = np.maximum(times_s, now_s)
+                runs_s = cluster.end_s(job, pool, shape.gang_gpus) - now_s
+                earliest_s = ahead.earliest_s(times_s, nodes.start, needed, runs_s)
             found.append((earliest_s, pool, threshold, needed))
         shadow_s = min(found)[0]
         if shadow_s <= now_s:
@@ -109,7 +138,11 @@ class ReadyTimes:
         for _, pool, threshold, needed in found:
             nodes = self._fleet.site.pool_nodes(pool)
             column = self._ready_s[:, nodes.start : nodes.stop]
-            ready = np.flatnonzero(column[threshold] <= shadow_s)
+            is_ready = column[threshold] <= shadow_s
+            if ahead is not None:
+                runs_s = cluster.end_s(job, pool, shape.gang_gpus) - now_s
+                is_ready &= ~ahead.blocks(nodes.start, len(nodes), shadow_s, runs_s)
+            ready = np.flatnonzero(is_ready)
             free = (
                 column[: self._fleet.site.pools[pool].gpus_per_node + 1, ready] <= shadow_s
             ).sum(0) - 1
@@ -120,7 +153,7 @@ class ReadyTimes:
                     dict(zip((ready + nodes.start).tolist(), free.tolist(), strict=True)),
                 )
             )
-        return HeadReservation(row, shadow_s, needs, cluster)
+        return HeadReservation(job.row, shadow_s, needs, cluster)
 
     def _in_service(self, node: int) -> list[tuple[float, int]]:
         """When GPUs of a node that is out of service, or to leave it, will be free again."""

@@ -246,13 +246,13 @@ class RecoveryActs:
         self, life: Life, sources: Sequence[str], borrow_from: str
     ) -> list[tuple[int, str]] | None:
         """Nodes to take for what is missing, each with where from; None if they do not suffice."""
-        with self._cluster.without_reserved():
+        with self._cluster.without_reserved(life.job.expected_end_s):
             found = self._gather(life, sources, borrow_from)
         return found if len(found) == -(-life.missing_gpus // life.node_gpus) else None
 
     def count(self, life: Life, sources: Sequence[str]) -> int:
         """How many of the nodes that a job misses could be had from these places."""
-        with self._cluster.without_reserved():
+        with self._cluster.without_reserved(life.job.expected_end_s):
             return len(self._gather(life, sources, ""))
 
     def _gather(
@@ -288,7 +288,7 @@ class RecoveryActs:
         """Up to ``n`` wholly free nodes: those that it lost and that are back, then the nearest."""
         fleet, first = self._cluster.fleet, self._cluster.fleet.first_node[life.pool]
         index, whole = fleet.index[life.pool], (1 << life.node_gpus) - 1
-        closed = self._cluster.reserved
+        closed = self._cluster.closed_until(life.job.expected_end_s)
         found = dict.fromkeys(
             node
             for node in life.lost_nodes
@@ -335,7 +335,7 @@ class RecoveryActs:
             return []
         index = self._cluster.fleet.index[life.pool]
         first = self._cluster.fleet.first_node[life.pool]
-        with self._cluster.without_reserved():
+        with self._cluster.without_reserved(life.job.expected_end_s):
             nodes = index.lowest_wholly_free(min(lack, index.wholly_free()))
         return [first + node for node in nodes]
 
@@ -353,10 +353,10 @@ class RecoveryActs:
         free = [first + v for v in index.lowest_wholly_free(min(n, index.wholly_free()))]
         if len(free) == n:
             return free
-        taken = []
+        taken, closed = [], self._cluster.closed_until(life.job.expected_end_s)
         for node in reversed(fleet.site.pool_nodes(at)):
             here = residents[node]
-            if node in self._cluster.reserved:
+            if node in closed:
                 continue
             if here and not fleet.down_mask[node] and all(self._lesser(job, at) for job in here):
                 taken.append(node)

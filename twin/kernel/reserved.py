@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from simpy import Event
 
 from twin.errors import InputError
+from twin.kernel.ahead import Window
 from twin.kernel.clock import CAPS
 from twin.kernel.job import Job
 from twin.kernel.life import IDLED
@@ -45,6 +46,9 @@ class Reservation:
         So long before the start the nodes are closed to all. [s]
     groups, users : tuple of str
         Jobs of one of these groups, or of one of these users, may use them.
+    notice_s : float
+        So long before the start the nodes are chosen, and jobs that would still run there at the
+        start begin elsewhere; from the beginning of the run if it is ``inf``. [s]
     """
 
     name: str
@@ -55,6 +59,12 @@ class Reservation:
     drain_s: float = 0.0
     groups: tuple[str, ...] = ()
     users: tuple[str, ...] = ()
+    notice_s: float = inf
+
+    @property
+    def known_s(self) -> float:
+        """From when on its nodes are chosen. [s]"""
+        return min(max(self.start_s - self.notice_s, 0.0), self.closes_s)
 
     @property
     def closes_s(self) -> float:
@@ -107,15 +117,19 @@ def check_nodes(asked: Sequence[Reservation], site: Site) -> None:
             )
 
 
-class _UnderWay:
-    """A reservation whose nodes are closed.
+class _Kept:
+    """A reservation that is known, from when its nodes are chosen until it ends.
 
     Attributes
     ----------
+    chosen : set of int
+        Nodes that it will have and that are open still.
     nodes : dict of int to float
-        Since when each is closed. [s]
+        Since when each of its others is closed. [s]
     others : set of int
         Of these, those where jobs of others may still run.
+    is_closed : bool
+        Whether its time to close has come.
     tried : tuple
         What was out of service when nodes were last looked for in vain.
     """
@@ -124,16 +138,29 @@ class _UnderWay:
         self.index = index
         self.asked = asked
         self.admits = admits
+        self.chosen: set[int] = set()
         self.nodes: dict[int, float] = {}
         self.others: set[int] = set()
+        self.is_closed = False
         self.tried: tuple[int, ...] = ()
+
+    @property
+    def missing(self) -> int:
+        """Nodes that it has not found."""
+        return self.asked.nodes - len(self.nodes) - len(self.chosen)
+
+    def overlaps(self, other: _Kept) -> bool:
+        """Whether there is a time at which both close nodes."""
+        mine, its = self.asked, other.asked
+        return mine.closes_s < its.end_s and its.closes_s < mine.end_s
 
 
 class Reserved:
-    """Closes nodes for reservations, clears them and starts the jobs that they are for.
+    """Chooses nodes for reservations, closes and clears them and starts the jobs they are for.
 
-    It has its turn before the scheduler, to which the nodes are closed throughout: no job starts
-    there, and none that runs there is preempted by it.
+    It has its turn before the scheduler. No job may start on a node that is chosen if it is
+    expected to run there beyond the start. To the scheduler a closed node is closed throughout: no
+    job starts there, and none that runs there is preempted by it.
     """
 
     def __init__(
@@ -153,60 +180,42 @@ class Reserved:
         self._queue = simulation.queue
         self._start = start
         self._coming = sorted(
-            range(len(asked)), key=lambda at: (asked[at].closes_s, at), reverse=True
+            range(len(asked)), key=lambda at: (asked[at].known_s, asked[at].closes_s, at)
         )
-        self._under_way: list[_UnderWay] = []
+        self._kept: list[_Kept] = []  # the first to close first
+        self._open: list[_Kept] = []  # those of them that have started
+        self._next_s = 0.0  # when the time alone changes anything
+        self._seen = -1  # how often nodes had changed when they were last looked at
         self._preempted = [0] * len(asked)
         self._spells = array("d")  # reservation, node, from, to in turn
         self._cluster.can_preempt = self._may_preempt
 
     def begin(self) -> None:
-        """Have the simulation stop at each time at which something opens or closes."""
+        """Have the simulation stop at each time at which something is chosen, closes or opens."""
         for one in self._asked:
-            for at_s in (one.closes_s, one.start_s, one.end_s):
+            for at_s in (one.known_s, one.closes_s, one.start_s, one.end_s):
                 self._clock.call_at(at_s, CAPS, _nothing, None)
 
     @property
     def is_coming(self) -> bool:
         """Whether nodes will open again, though nothing runs."""
-        return bool(self._coming or self._under_way)
+        return bool(self._coming or self._kept)
 
     def settle(self, now_s: float) -> None:
-        """Open, close and clear nodes, and start the jobs that may run there."""
-        coming = self._coming
-        if not self._under_way and (not coming or self._asked[coming[-1]].closes_s > now_s):
-            return
-        changed = False
-        for each in [each for each in self._under_way if each.asked.end_s <= now_s]:
-            self._under_way.remove(each)
-            for node in list(each.nodes):
-                self._open(each, node, now_s)
-            changed = True
-        while coming and self._asked[coming[-1]].closes_s <= now_s:
-            at = coming.pop()
-            self._under_way.append(_UnderWay(at, self._asked[at], self._admits[at]))
-        down = self._cluster.fleet.down_mask
-        for each in self._under_way:
-            for node in [node for node in each.nodes if down[node]]:
-                self._open(each, node, now_s)
-                changed = True
-        for each in self._under_way:
-            changed |= self._close(each, now_s)
-        if changed:
-            self._cluster.reserve_nodes(
-                {node: each.asked.end_s for each in self._under_way for node in each.nodes}
-            )
-        for each in self._under_way:
-            if each.asked.start_s <= now_s:
-                if each.others:
-                    self._clear(each, now_s)
-                self._start_in(each, now_s)
+        """Choose, close, clear and open nodes, and start the jobs that may run there."""
+        changed = self._cluster.node_changes != self._seen
+        if now_s >= self._next_s or changed or any(each.missing for each in self._kept):
+            self._arrange(now_s)
+        for each in self._open:
+            if each.others:
+                self._clear(each, now_s)
+            self._start_in(each, now_s)
 
     def record(self, end_s: float) -> ReservedRecord:
         """What became of them up to the horizon."""
-        for each in self._under_way:
+        for each in self._kept:
             for node in list(each.nodes):
-                self._open(each, node, end_s)
+                self._release(each, node, end_s)
         rows = np.frombuffer(self._spells, float).reshape(-1, 4)
         names = ("reservation", "node", "start_s", "end_s")
         spells = {name: rows[:, at] for at, name in enumerate(names)}
@@ -214,23 +223,95 @@ class Reserved:
 
     # -- nodes
 
-    def _open(self, each: _UnderWay, node: int, now_s: float) -> None:
+    def _arrange(self, now_s: float) -> None:
+        """Take account of the time, and of nodes that left service or came back."""
+        kept, cluster = self._kept, self._cluster
+        before = [(set(each.nodes), set(each.chosen)) for each in kept], list(kept)
+        for each in [each for each in kept if each.asked.end_s <= now_s]:
+            kept.remove(each)
+            for node in list(each.nodes):
+                self._release(each, node, now_s)
+        while self._coming and self._asked[self._coming[0]].known_s <= now_s:
+            at = self._coming.pop(0)
+            kept.append(_Kept(at, self._asked[at], self._admits[at]))
+        kept.sort(key=lambda each: (each.asked.closes_s, each.index))
+        down = cluster.fleet.down_mask
+        for each in kept:
+            each.chosen = {node for node in each.chosen if not down[node]}
+            for node in [node for node in each.nodes if down[node]]:
+                self._release(each, node, now_s)
+        for each in kept:
+            if each.asked.closes_s <= now_s and not each.is_closed:
+                each.is_closed = True
+                each.tried = ()
+                self._close(each, [v for v in each.chosen if not self._is_late(each, v)], now_s)
+                each.chosen.clear()
+            if each.missing:
+                self._choose(each, now_s)
+        if before != ([(set(each.nodes), each.chosen) for each in kept], kept):
+            self._publish()
+        self._open = [each for each in kept if each.asked.start_s <= now_s]
+        self._next_s = self._moment_after(now_s)
+        self._seen = cluster.node_changes
+
+    def _publish(self) -> None:
+        """Tell the cluster which nodes are closed, and which will be."""
+        closed = {node: each.asked.end_s for each in self._kept for node in each.nodes}
+        self._cluster.reserve_nodes(closed)
+        self._cluster.look_ahead(
+            [
+                Window(
+                    tuple(sorted(each.chosen)),
+                    each.asked.closes_s,
+                    each.asked.start_s,
+                    each.asked.end_s,
+                )
+                for each in self._kept
+                if each.chosen
+            ]
+        )
+
+    def _moment_after(self, now_s: float) -> float:
+        """When something is next chosen, closes, starts or ends."""
+        moments = [self._asked[at].known_s for at in self._coming[:1]]
+        for each in self._kept:
+            moments += (each.asked.closes_s, each.asked.start_s, each.asked.end_s)
+        return min((at_s for at_s in moments if at_s > now_s), default=inf)
+
+    def _release(self, each: _Kept, node: int, now_s: float) -> None:
         self._spells.extend((each.index, node, each.nodes.pop(node), now_s))
         each.others.discard(node)
 
-    def _close(self, each: _UnderWay, now_s: float) -> bool:
-        """Take the nodes that are missing, those expected free first; whether there were any."""
-        missing = each.asked.nodes - len(each.nodes)
-        if not missing:
-            return False
+    def _close(self, each: _Kept, nodes: Iterable[int], now_s: float) -> None:
+        each.nodes |= dict.fromkeys(sorted(nodes), now_s)
+        each.others.update(nodes)
+
+    def _is_late(self, each: _Kept, node: int) -> bool:
+        """Whether others are expected on a node beyond the start, now that it is to close."""
+        others = [job for job in self._cluster.residents[node] if not each.admits[job.row]]
+        start_s = each.asked.start_s
+        if start_s <= self._cluster.now_s:
+            return bool(others)
+        return any(job.expected_end_s > start_s for job in others)
+
+    def _choose(self, each: _Kept, now_s: float) -> None:
+        """Take the nodes that are missing, those expected free first."""
         cluster = self._cluster
         fleet, residents = cluster.fleet, cluster.residents
-        taken = {node for one in self._under_way for node in one.nodes}
+        near = [other for other in self._kept if other is not each and each.overlaps(other)]
+        taken = set(each.nodes) | each.chosen
+        later: dict[int, _Kept] = {}  # nodes that are chosen for reservations that close later
+        for other in near:
+            taken.update(other.nodes)
+            if (other.asked.closes_s, other.index) > (each.asked.closes_s, each.index):
+                later.update(dict.fromkeys(other.chosen, other))
+            else:
+                taken.update(other.chosen)
         tried = (fleet.down_gpus, fleet.spare_gpus, fleet.dark_gpus, len(fleet.leaving), len(taken))
         if tried == each.tried:
-            return False
-        there = [
-            (max((job.expected_end_s for job in residents[node]), default=-inf), node)
+            return
+        ends_s = {
+            node: max((job.expected_end_s for job in residents[node]), default=-inf)
             for node in fleet.site.pool_nodes(each.asked.pool)
             if not (
                 fleet.down_mask[node]
@@ -239,14 +320,19 @@ class Reserved:
                 or node in fleet.dark_nodes
                 or node in fleet.cordoned
             )
-        ]
-        chosen = [node for _, node in sorted(there)[:missing]]
-        each.tried = tried if len(chosen) < missing else ()
-        each.nodes |= dict.fromkeys(chosen, now_s)
-        each.others.update(chosen)
-        return bool(chosen)
+        }
+        by_end = sorted(ends_s, key=lambda node: (node in later, ends_s[node], node))
+        found = by_end[: each.missing]
+        each.tried = tried if len(found) < each.missing else ()
+        for node in found:
+            if node in later:  # which looks for another, as its turn comes later
+                later[node].chosen.remove(node)
+        if each.is_closed:
+            self._close(each, found, now_s)
+        else:
+            each.chosen.update(found)
 
-    def _clear(self, each: _UnderWay, now_s: float) -> None:
+    def _clear(self, each: _Kept, now_s: float) -> None:
         """Jobs of others give way; those that save, or that nobody may stop, stay for a while."""
         cluster, training = self._cluster, self._training
         for node in sorted(each.others):
@@ -272,7 +358,7 @@ class Reserved:
 
     # -- jobs
 
-    def _start_in(self, each: _UnderWay, now_s: float) -> None:
+    def _start_in(self, each: _Kept, now_s: float) -> None:
         """Start the waiting jobs of a reservation that fit on its nodes, in queue order."""
         cluster, queue, pool = self._cluster, self._queue, each.asked.pool
         masks = cluster.fleet.free_mask
@@ -286,14 +372,27 @@ class Reserved:
         size = cluster.site.pools[pool].gpus_per_node
         largest = max(*free.values(), size * sum(gpus == size for gpus in free.values()))
         rows = rows[queue.table(rows).gpus <= largest]
+        coming = [other for other in self._kept if not each.nodes.keys().isdisjoint(other.chosen)]
         for job in sorted((queue.job(int(row)) for row in rows), key=lambda job: job.place):
-            place = best_fit(job.shape.gpus, free, size) if pool in job.shape.pools else []
+            if pool not in job.shape.pools:
+                continue
+            here = self._in_time(job, free, coming, pool) if coming else free
+            place = best_fit(job.shape.gpus, here, size)
             if not place or (cluster.refuses is not None and cluster.refuses(place)):
                 continue
             cluster.withdraw(job)
             self._start(job, now_s, place)
             for node, gpus in place:
-                free[node] -= gpus
+                free[node] -= gpus  # a node that is full holds no other
+
+    def _in_time(
+        self, job: Job, free: dict[int, int], coming: list[_Kept], pool: int
+    ) -> dict[int, int]:
+        """Of free nodes those that a job leaves before another reservation wants them."""
+        end_s = self._cluster.end_s(job, pool, job.gpus)
+        wanted = [each for each in coming if each.asked.start_s < end_s]
+        barred = {v for each in wanted if not each.admits[job.row] for v in each.chosen}
+        return {node: gpus for node, gpus in free.items() if node not in barred}
 
 
 def best_fit(gpus: int, free: dict[int, int], size: int) -> list[tuple[int, int]]:

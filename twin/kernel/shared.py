@@ -167,7 +167,7 @@ class SharedCluster(Cluster):
         """What a job takes of one node, if one holds it."""
         return self.asks[job.shape.index]
 
-    def place(self, shape: Shape) -> Placement | None:
+    def place(self, shape: Shape, job: JobView | None = None) -> Placement | None:
         """As in `Cluster`. What found no place finds none until something comes free."""
         index = shape.index
         if self._full_since.get(index) == self._freed:

@@ -396,7 +396,7 @@ class Simulation:
         self._deciding.about = job
         if not self._columns.waiting[job.row]:
             raise self._deciding.wrong(job, "which does not wait")
-        placement = at or cluster.place(job.shape)
+        placement = at or cluster.place(job.shape, job)
         if placement is None:
             raise self._deciding.wrong(job, "which does not fit now")
         self.queue.remove(job)
@@ -425,12 +425,12 @@ class Simulation:
         if decision.pool >= 0 and decision.pool not in job.shape.pools:
             raise deciding.wrong(job, f"in pool {decision.pool}, which will not do for it")
         at = decision.at
-        if at is not None and not cluster.is_free(at, gpus):
+        if at is not None and not cluster.is_free(at, gpus, job):
             raise deciding.wrong(job, f"at {list(at)}, where that many GPUs are not free")
         if at is not None and not cluster.will_do(at, job.shape):
             raise deciding.wrong(job, f"at {list(at)}, which is not in one pool that it may use")
         shape = cluster.shape(job, gpus, decision.pool)
-        placement = at or cluster.place(shape)
+        placement = at or cluster.place(shape, job)
         if placement is None:
             raise deciding.wrong(job, f"with {gpus} GPUs, which does not fit now")
         self.queue.remove(job)

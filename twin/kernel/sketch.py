@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from twin.policies.base import PlacementPolicy
-from twin.policies.view import Placement, Shape
+from twin.policies.view import JobView, Placement, Shape
 from twin.site.fleet import Fleet
 
 if TYPE_CHECKING:
+    from twin.kernel.ahead import Ahead
     from twin.kernel.job import Job
 
 
@@ -18,9 +19,12 @@ class Sketch:
 
     Counts only: GPUs of a node that a job holds and that are to leave service do not come free.
     What may refuse a placement, such as a cap of power, is asked only about what is free in truth.
+    Nodes that will be reserved are for jobs that end in time, as they would if they started now.
     """
 
     refuses: Callable[[Placement], Sequence[int]] | None = None
+    ahead: Ahead | None = None
+    end_s: Callable[[JobView | None, int, int], float] | None = None
 
     def __init__(self, fleet: Fleet, policy: PlacementPolicy, leaving: Iterable[Job] = ()) -> None:
         self._fleet = fleet
@@ -50,19 +54,43 @@ class Sketch:
         """Undo `release`."""
         self._change(job.held, -1)
 
-    def place(self, shape: Shape) -> Placement | None:
-        """Where a job of this shape would go, which is then taken; None if nowhere."""
-        fleet = self._fleet
+    def place(
+        self, shape: Shape, job: JobView | None = None, later_s: float = 0.0
+    ) -> Placement | None:
+        """Where a job of this shape would go, which is then taken; None if nowhere.
+
+        Without a job it is one that lasts for ever. It would start so much later than now.
+        """
         for pool in shape.pools:
             if self._index[pool].free_gpus < shape.gpus:
                 continue
-            place = self._policy.place_shape(shape, self._index[pool])
+            place = self._place_in(pool, shape)
+            if place and self.ahead is not None and self.end_s is not None:
+                end_s = self.end_s(job, pool, shape.gang_gpus) + later_s
+                if self.ahead.until_s(place) < end_s:
+                    place = self._place_without(pool, shape, self.ahead.barred(end_s))
             if place:
-                first = fleet.first_node[pool]
-                taken = [(first + node, gpus) for node, gpus in place]
-                self.take(taken)
-                return taken
+                self.take(place)
+                return place
         return None
+
+    def _place_in(self, pool: int, shape: Shape) -> list[tuple[int, int]]:
+        first = self._fleet.first_node[pool]
+        place = self._policy.place_shape(shape, self._index[pool])
+        return [(first + node, gpus) for node, gpus in place or ()]
+
+    def _place_without(
+        self, pool: int, shape: Shape, nodes: Iterable[int]
+    ) -> list[tuple[int, int]]:
+        fleet, index = self._fleet, self._index[pool]
+        first = fleet.first_node[pool]
+        here = [v for v in nodes if fleet.node_pool[v] == pool and v not in self._closed]
+        for node in here:
+            index.move(node - first, self.free(node), 0)
+        place = self._place_in(pool, shape) if index.free_gpus >= shape.gpus else []
+        for node in here:
+            index.move(node - first, 0, self.free(node))
+        return place
 
     def take(self, placement: Placement) -> None:
         """These GPUs would be held."""

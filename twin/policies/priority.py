@@ -119,7 +119,7 @@ class PriorityScheduler(Scheduler):
             if at == len(rows):
                 return
             job = queue.job(int(rows[at]))
-            if not cluster.fits(job.shape):
+            if not cluster.fits(job.shape, job):
                 break
             yield job
             at += 1
@@ -152,7 +152,9 @@ def pass_by(
         first = int(may.argmax())
         if not may[first]:
             return
-        yield queue.job(int(rows[first]))
+        job = queue.job(int(rows[first]))
+        if reservation.admits(job) if reservation is not None else cluster.fits(job.shape, job):
+            yield job
         rows, shapes, left_s = rows[first + 1 :], shapes[first + 1 :], left_s[first + 1 :]
 
 
@@ -160,11 +162,9 @@ def _deadline_s(
     shape: Shape, reservation: Reservation | None, cluster: ClusterView, most_gpus: int
 ) -> float:
     """By when a job of this shape must end if it starts now; -inf if it cannot start."""
-    if shape.gpus > most_gpus or not cluster.fits(shape):
+    if shape.gpus > most_gpus:
         return -inf
-    if reservation is None or reservation.leaves_room_for(shape):
-        return inf
-    return reservation.start_s
+    return (reservation or cluster).latest_end_s(shape)
 
 
 class _Preempting:
@@ -192,10 +192,13 @@ class _Preempting:
         policy, queue, cluster = self._policy, self._queue, self._cluster
         rows = self._ranking.rows
         started = 0
-        while started < len(rows) and cluster.fits((job := queue.job(int(rows[started]))).shape):
+        while started < len(rows):
+            job = queue.job(int(rows[started]))
+            if not cluster.fits(job.shape, job):
+                break
             yield job
             started += 1
-        if started == len(rows):
+        else:
             return
         table, running = cluster.running_table()
         # The first that does not fit, and so many behind it.
@@ -240,30 +243,31 @@ class _Preempting:
         there = np.ones(len(running), bool)
         sketch = cluster.sketch()
         reservation: Reservation | None = None
-        # Jobs of one shape that may preempt the same: where one finds no place, the others do not.
-        group = alike * len(queue.shapes) + waiting.shape_index
-        hopeless = np.zeros(int(group.max()) + 1, bool)
+        # Jobs of one shape that may preempt the same: where one finds no place, the others do not,
+        # but for those that end sooner where nodes will be reserved.
+        group, left_s = alike * len(queue.shapes) + waiting.shape_index, waiting.left_s
+        hopeless_s = np.full(int(group.max()) + 1, inf)
         at = 0
         while at < len(group):
-            open_ = ~hopeless[group[at:]]
+            open_ = left_s[at:] < hopeless_s[group[at:]]
             if not open_.any():
                 return
             at += int(open_.argmax())
             job = queue.job(int(waiting.rows[at]))
-            place = sketch.place(job.shape)
+            place = sketch.place(job.shape, job)
             if place is None:
                 one = queue.table(waiting.rows[at : at + 1])
                 may = there & policy.gives_way(table, keys, one, float(row_keys[at]))
                 if may.any():
                     order = by_key[may[by_key]]
-                    place, needed = _room_for(job.shape, order.tolist(), running, cluster, sketch)
+                    place, needed = _room_for(job, order.tolist(), running, cluster, sketch)
                     for victim in needed:
                         there[victim] = False
                         yield Preempt(running[victim])
                     if needed:
-                        hopeless[:] = False
+                        hopeless_s[:] = inf
             if place is None:
-                hopeless[group[at]] = True
+                hopeless_s[group[at]] = left_s[at] if cluster.closing else -inf
                 if policy.backfill == "none":
                     return
                 if policy.backfill == "easy" and reservation is None:
@@ -276,11 +280,11 @@ class _Preempting:
         if reservation is None:
             return True
         end_s = self._cluster.now_s + job.left_s(self._cluster.now_s)
-        return end_s <= reservation.start_s or reservation.leaves_room_for(job.shape)
+        return end_s <= reservation.start_s or reservation.leaves_room_for(job.shape, job)
 
 
 def _room_for(
-    shape: Shape,
+    job: JobView,
     victims: list[int],
     running: list[Any],
     cluster: ClusterView,
@@ -294,7 +298,7 @@ def _room_for(
             continue
         sketch.release(running[at])
         gone.append(at)
-        place = sketch.place(shape)
+        place = sketch.place(job.shape, job)
         if place is not None:
             break
     nodes = {node for node, _ in place} if place is not None else set()

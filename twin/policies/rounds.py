@@ -75,7 +75,7 @@ class RoundScheduler(Scheduler):
                 left.append(grant)  # it still saves, and holds its old GPUs until it has
             elif job.start_s == job.start_s:
                 continue  # it started, though it was preempted and put back meanwhile
-            elif not cluster.fits(cluster.shape(job, grant.gpus, grant.pool)):
+            elif not cluster.fits(cluster.shape(job, grant.gpus, grant.pool), job):
                 left.append(grant)
             else:
                 yield Start(job, grant.gpus, grant.pool)

@@ -226,8 +226,11 @@ class SketchView(Protocol):
     def retake(self, job: Any) -> None:
         """Undo `release`."""
 
-    def place(self, shape: Shape) -> Placement | None:
-        """Where a job of this shape would go, which is then taken; None if nowhere."""
+    def place(self, shape: Shape, job: JobView | None = None) -> Placement | None:
+        """Where a job of this shape would go, which is then taken; None if nowhere.
+
+        As in `ClusterView.fits`, which job it is matters where nodes will be reserved.
+        """
 
     def is_free_now(self, placement: Placement) -> bool:
         """Whether these GPUs are free in truth."""
@@ -240,8 +243,14 @@ class Reservation(Protocol):
     def start_s(self) -> float:
         """The shadow time."""
 
-    def leaves_room_for(self, shape: Shape) -> bool:
+    def leaves_room_for(self, shape: Shape, job: JobView | None = None) -> bool:
         """Whether a job of this shape may run past the shadow time and leave the promise whole."""
+
+    def latest_end_s(self, shape: Shape) -> float:
+        """By when a job of this shape must end to start now; ``-inf`` if none can."""
+
+    def admits(self, job: JobView) -> bool:
+        """Whether a job that ends by then may start in truth: see `ClusterView.closing`."""
 
 
 class PlanView(Protocol):
@@ -311,8 +320,23 @@ class ClusterView(Protocol):
     def sketch(self) -> SketchView:
         """A copy of what is free, those that are about to give way gone, to try things out on."""
 
-    def fits(self, shape: Shape) -> bool:
-        """Whether the placement policy finds a place for a job of this shape now."""
+    @property
+    def reserved(self) -> Mapping[int, float]:
+        """Nodes that are closed to the scheduler, and until when."""
+
+    @property
+    def closing(self) -> Mapping[int, float]:
+        """Nodes that jobs must have left by a time to come, for they are reserved then."""
+
+    def fits(self, shape: Shape, job: JobView | None = None) -> bool:
+        """Whether the placement policy finds a place for a job of this shape now.
+
+        Nodes that are `closing` are for jobs that end in time by estimate; where no job is given
+        it is taken to last for ever.
+        """
+
+    def latest_end_s(self, shape: Shape) -> float:
+        """By when a job of this shape must end to have a place now; ``-inf`` if none has."""
 
     def largest_fit(self) -> int:
         """GPUs beyond which no job fits now; smaller ones may or may not fit."""

@@ -38,7 +38,7 @@ class ConservativeBackfill(Scheduler):
     def choose(self, queue: QueueView, cluster: ClusterView) -> Iterator[JobView]:
         plan = cluster.plan()
         if not len(plan):  # nothing is promised, so that all that is free stays free
-            while (head := queue.head) is not None and cluster.fits(head.shape):
+            while (head := queue.head) is not None and cluster.fits(head.shape, head):
                 yield head
             if head is None:
                 return

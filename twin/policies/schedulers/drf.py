@@ -51,7 +51,7 @@ class DominantResource(Scheduler):
         while open_:
             label = min(open_, key=lambda one: (share[one], one))
             row = waiting.oldest(label, queue)
-            if row is None or not cluster.fits((job := queue.job(row)).shape):
+            if row is None or not cluster.fits((job := queue.job(row)).shape, job):
                 open_.remove(label)
                 continue
             yield job

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import inf
 
 from twin.policies.base import Scheduler
-from twin.policies.view import ClusterView, JobView, QueueView, Shape
+from twin.policies.view import ClusterView, JobView, QueueView
 from twin.registry import policy
 
 
@@ -17,18 +16,13 @@ class EasyBackfill(Scheduler):
     """Oldest first; a younger job may pass the head if it cannot delay it [mualem2001]."""
 
     def choose(self, queue: QueueView, cluster: ClusterView) -> Iterator[JobView]:
-        while (head := queue.head) is not None and cluster.fits(head.shape):
+        while (head := queue.head) is not None and cluster.fits(head.shape, head):
             yield head
         if head is None or cluster.free_gpus == 0:
             return
         reservation = cluster.reserve(head)
-
-        def deadline_s(shape: Shape) -> float:
-            if not cluster.fits(shape):
-                return -inf
-            return inf if reservation.leaves_room_for(shape) else reservation.start_s
-
         passed: JobView = head
-        while job := queue.next_after(passed, deadline_s, cluster.largest_fit()):
-            yield job
+        while job := queue.next_after(passed, reservation.latest_end_s, cluster.largest_fit()):
+            if reservation.admits(job):
+                yield job
             passed = job

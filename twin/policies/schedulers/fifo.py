@@ -16,5 +16,5 @@ class Fifo(Scheduler):
     """Oldest first; stops at the first job that does not fit."""
 
     def choose(self, queue: QueueView, cluster: ClusterView) -> Iterator[JobView]:
-        while (head := queue.head) is not None and cluster.fits(head.shape):
+        while (head := queue.head) is not None and cluster.fits(head.shape, head):
             yield head

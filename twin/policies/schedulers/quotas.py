@@ -86,7 +86,7 @@ class Quotas(Scheduler):
             name = usage.names[label]
             if job is None or (not beyond and self._levels_beyond(name, used, job.gpus)):
                 open_.remove(label)
-            elif not claims and cluster.fits(job.shape):
+            elif not claims and cluster.fits(job.shape, job):
                 yield job
             elif beyond or not self.reclaim:
                 open_.remove(label)
@@ -111,8 +111,8 @@ class Quotas(Scheduler):
         """
         sketch = cluster.sketch()
         for other in claims:
-            sketch.place(other.shape)
-        place = sketch.place(job.shape)
+            sketch.place(other.shape, other)
+        place = sketch.place(job.shape, job)
         if place is not None:  # others save for it already, or it fits beside them
             if sketch.is_free_now(place):
                 yield Start(job, at=place)
@@ -129,7 +129,7 @@ class Quotas(Scheduler):
                 used[level] -= other.gpus
             sketch.release(other)
             victims.append(other)
-            place = sketch.place(job.shape)
+            place = sketch.place(job.shape, job)
             if place is not None:
                 break
         if place is None:
