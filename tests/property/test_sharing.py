@@ -275,6 +275,8 @@ sharing: {}
         ("recovery.standby=1", "recovery.standby: is not modelled on shared GPUs"),
         ("sharing.limits=[cpus]", "sharing.limits: cpus, but the site does not say"),
         ("sharing.limits=[memory]", "sharing.limits: memory, but the site does not say"),
+        ("sharing={fill: 0.5}", "sharing: fill is of jobs side by side that busy describes"),
+        ("sharing={mode: time-slice, busy: 0.5, fill: 0.5}", "give mode: mps and busy too"),
     ],
 )
 def test_what_does_not_go_with_sharing_is_refused(tmp_path, setting, message):

@@ -86,8 +86,8 @@ def lending_of(scenario: Scenario, site: Site, jobs: pd.DataFrame) -> Lending | 
     if asked_sharing.mode == "time-slice":
         busy = BUSY if asked_sharing.busy is None else asked_sharing.busy
         return replace(lending, demand=partial(_in_turns, busy), sharing="time-sliced")
-    other = None if asked_sharing.busy is None else (asked_sharing.busy, asked_sharing.fill)
-    return replace(lending, demand=partial(_side_by_side, other), sharing="concurrent")
+    demand = partial(_side_by_side, _others(asked_sharing))
+    return replace(lending, demand=demand, sharing="concurrent")
 
 
 def disturbs(sharing: Sharing, jobs: pd.DataFrame) -> bool:
@@ -96,7 +96,14 @@ def disturbs(sharing: Sharing, jobs: pd.DataFrame) -> bool:
         return False
     if sharing.mode == "time-slice" or sharing.busy is not None:
         return True
-    return any(_side_by_side(None, model, "") is not None for model in set(jobs["model"]))
+    return any(_side_by_side(None, model, "") is not None for model in jobs["model"].unique())
+
+
+def _others(sharing: Sharing) -> tuple[float, float] | None:
+    """Busy share and fill, side by side, of jobs of models that the catalog does not know."""
+    if sharing.busy is None:
+        return None
+    return sharing.busy, 1.0 if sharing.fill is None else sharing.fill
 
 
 @lru_cache(maxsize=4096)
@@ -134,15 +141,14 @@ def assumed(sharing: Sharing | None, jobs: pd.DataFrame) -> list[str]:
             f"is at the GPU for {busy:.0%} of its time when it is alone."
         )
     elif sharing is not None:
-        others = "one of another model neither slows nor is slowed."
-        if sharing.busy is not None:
-            others = (
-                f"one of another model is at the GPU for {sharing.busy:.0%} of its time when it is "
-                f"alone, and fills {sharing.fill:.0%} of it."
-            )
+        given = _others(sharing)
+        others = "neither slows nor is slowed."
+        if given is not None:
+            others = "is at the GPU for {:.0%} of its time when alone, and fills {:.0%} of it."
+            others = others.format(*given)
         found.append(
-            "Jobs on one GPU run side by side, and as slowly as what they fill of it together is "
-            f"too much, as the catalog says of their models; {others}"
+            "Jobs on one GPU run side by side; while they would fill more than the GPU they are "
+            "slowed alike, as the catalog says of their models; one of another model " + others
         )
     if not limits:
         found.append(NO_HOST_LIMIT)

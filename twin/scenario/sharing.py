@@ -27,9 +27,10 @@ class Sharing(Section):
         description="share of its time that a job alone spends at the GPU, where the catalog does "
         "not know its model; left out, 0.5 for time-slice, and for mps it disturbs nobody",
     )
-    fill: PositiveShare = Field(
-        default=1.0,
-        description="for mps, beside busy: share of the GPU that such a job fills while there",
+    fill: PositiveShare | None = Field(
+        default=None,
+        description="for mps, beside busy: share of the GPU that such a job fills while there; all "
+        "of it if left out",
     )
     limits: tuple[Literal["cpus", "memory"], ...] = Field(
         default=(), description="what of a host runs out beside its GPUs"
@@ -37,7 +38,7 @@ class Sharing(Section):
 
     @model_validator(mode="after")
     def _fill_beside_busy(self) -> Self:
-        if "fill" in self.model_fields_set and (self.busy is None or self.mode != "mps"):
+        if self.fill is not None and (self.busy is None or self.mode != "mps"):
             raise ValueError(
                 "fill is of jobs side by side that busy describes; give mode: mps and busy too, or "
                 "leave fill out"
