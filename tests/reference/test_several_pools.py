@@ -6,11 +6,14 @@ end at which it fits in any of them. Nothing here is kept from one instant to th
 """
 
 from math import inf
+from unittest.mock import patch
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from twin.kernel import ready
 from twin.kernel.simulation import Simulation
 from twin.policies.placements.best_fit import BestFit
 from twin.policies.schedulers.easy_backfill import EasyBackfill
@@ -116,15 +119,17 @@ def cases(draw):
     return pools, jobs, estimates if draw(st.booleans()) else [job[2] for job in jobs]
 
 
-@settings(max_examples=300, deadline=None)
-@given(cases())
-def test_every_start_on_several_pools(case):
+@pytest.mark.parametrize("many", [ready._MANY, -1])  # node by node, and all at once
+@settings(max_examples=150, deadline=None)
+@given(case=cases())
+def test_every_start_on_several_pools(many, case):
     pools, jobs, estimates = case
     if not jobs:
         return
     site = lay_out([Pool(f"p{i}", "n", "", size, n) for i, (size, n) in enumerate(pools)])
     submit_s, gpus, run_s, _, wanted = zip(*jobs, strict=True)
     table = job_table({"submit_s": submit_s, "gpus": gpus, "run_s": run_s, "pool": wanted})
-    ours = Simulation(site, table, EasyBackfill(), BestFit(), np.array(estimates)).run()
+    with patch.object(ready, "_MANY", many):
+        ours = Simulation(site, table, EasyBackfill(), BestFit(), np.array(estimates)).run()
     expected = easy(pools, [job[:4] for job in jobs], estimates)
     np.testing.assert_array_equal(ours.start_s, expected)

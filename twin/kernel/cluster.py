@@ -110,7 +110,7 @@ class Cluster:
         self.ahead: Ahead | None = None
         self.node_changes = 0
         self._promises: list[tuple[Placement, float]] = []
-        self._ready = ReadyTimes(fleet, self.residents)
+        self._ready = ReadyTimes(fleet, self.residents, self._running)
         self.can_preempt: Callable[[Job], bool] = _never
         self._reservation: HeadReservation | None = None
         self._plan: Plan | None = None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from itertools import chain
 from math import inf
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +17,9 @@ from twin.site.fleet import Fleet
 
 if TYPE_CHECKING:
     from twin.kernel.cluster import Cluster
+
+_MANY = 256  # stale nodes up to which a loop is quicker than arrays
+_expected_end_s = attrgetter("expected_end_s")
 
 
 class HeadReservation:
@@ -98,9 +104,12 @@ class ReadyTimes:
     where they are free already. Only nodes touched since the last question are computed anew.
     """
 
-    def __init__(self, fleet: Fleet, residents: list[list[Job]]) -> None:
+    def __init__(
+        self, fleet: Fleet, residents: list[list[Job]], running: Mapping[int, Job]
+    ) -> None:
         self._fleet = fleet
         self._residents = residents
+        self._running = running
         most = int(fleet.site.node_gpus.max())
         self._ready_s: NDArray[np.float64] = np.full((most + 1, fleet.site.n_nodes), np.inf)
         for pool, built in enumerate(fleet.site.pools):
@@ -170,8 +179,43 @@ class ReadyTimes:
         for job in self.moved.values():
             self.stale.update(job.held)
         self.moved.clear()
+        if len(self.stale) > max(_MANY, len(self._running) // 4):
+            self._refresh_each(self._refresh_many())
+        else:
+            self._refresh_each(self.stale)
+        self.stale.clear()
+
+    def _refresh_many(self) -> list[int]:
+        """Compute columns from running jobs; the nodes on which more than jobs must be heeded.
+
+        All jobs are gone through, but with arrays, and each gang once and not once a node.
+        """
+        fleet, jobs = self._fleet, self._running.values()
+        held = [job.held for job in jobs]
+        n_nodes = np.fromiter(map(len, held), np.int64, len(held))
+        n = int(n_nodes.sum())
+        nodes = np.fromiter(chain.from_iterable(held), np.int64, n)
+        masks = chain.from_iterable(map(dict.values, held))
+        gpus = np.fromiter(map(int.bit_count, masks), np.int64, n)
+        end_s = np.fromiter(map(_expected_end_s, jobs), np.float64, len(held)).repeat(n_nodes)
+
+        size, gpu = fleet.site.node_gpus, np.arange(len(self._ready_s) - 1)
+        busy = np.bincount(nodes, gpus, len(size)).astype(np.int64)
+        ready_s = np.where(gpu < size[:, None], -np.inf, np.inf)
+        order = nodes.argsort(kind="stable")
+        ready_s[gpu < busy[:, None]] = end_s[order].repeat(gpus[order])
+        ready_s.sort(axis=1)
+
+        stale = np.zeros(len(size), np.bool_)
+        stale[np.fromiter(self.stale, np.int64, len(self.stale))] = True
+        np.copyto(self._ready_s[1:], ready_s.T, where=stale)
+        free = np.fromiter(map(int.bit_count, fleet.free_mask), np.int64, len(size))
+        gone = np.flatnonzero(stale & (busy + free < size))  # out of service, spare or dark
+        return [*gone.tolist(), *self.stale & {*fleet.leaving, *self.promised, *self.reserved}]
+
+    def _refresh_each(self, nodes: Iterable[int]) -> None:
         fleet = self._fleet
-        for node in self.stale:
+        for node in nodes:
             column = [-inf] * (fleet.free_mask[node].bit_count() + 1)
             ending = [(job.expected_end_s, job.gpus_on(node)) for job in self._residents[node]]
             if fleet.down_mask[node]:
@@ -187,4 +231,3 @@ class ReadyTimes:
             if (closed_s := self.reserved.get(node)) is not None:
                 column = [-inf, *(max(ready_s, closed_s) for ready_s in column[1:])]
             self._ready_s[: len(column), node] = column
-        self.stale.clear()

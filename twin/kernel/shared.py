@@ -159,7 +159,7 @@ class SharedCluster(Cluster):
         first = np.unique(shape_of, return_index=True)[1].tolist()
         self.asks = asks(shapes, shape_of, wants)
         self.wanted_milli: list[int] = wants.wanted_milli[first].tolist()
-        self._ready = SharedReadyTimes(fleet, self.residents)
+        self._ready = SharedReadyTimes(fleet, self.residents, self._running)
         self._freed = 0  # times that something came free
         self._full_since: dict[int, int] = {}  # shapes that found no place -> `_freed` then
 
