@@ -1,11 +1,14 @@
 """How fast jobs run on which GPUs and on how many, from a table or from the catalog."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
 from twin.catalog import models
 from twin.errors import InputError
 from twin.kernel.simulation import Simulation
+from twin.policies.schedulers.gavel import Gavel
 from twin.registry import make_policy
 from twin.run import load, run
 from twin.site.layout import Pool, lay_out
@@ -117,3 +120,47 @@ def test_rolled_back_work_of_a_job_that_changed_gpus_is_no_more_than_it_did():
     useful, lost = record.lives["useful"], record.lives["lost"]
     np.testing.assert_allclose(useful + lost, [8 * 200.0, 8 * 20.0])
     assert (lost == 0).all()  # suspended as it is: nobody says what saving takes
+
+
+def test_least_work_goes_first_though_slow_gpus_need_longer_for_it():
+    """Time left on slow GPUs beside nominal time: these two gave way to each other for ever."""
+    jobs = {
+        "submit_s": [0.0, 10.0, 20.0],
+        "run_s": [100.0, 110.0, 40.0],
+        "gpus": [8, 8, 8],
+        "pool": ["slow"] * 3,
+    }
+    record = simulated(jobs, Speeds("v100-32-sxm", TABLE), "srtf")
+    # At 20 s the first has 90 s of work left: more than the third brings, less than the second.
+    assert record.start_s.tolist() == [0.0, 280.0, 20.0]
+    assert record.end_s.tolist() == [280.0, 500.0, 100.0]
+    assert record.lives["preemptions"].tolist() == [1, 0, 0]
+
+
+def test_gavel_counts_the_work_that_is_left_not_the_time_that_slow_gpus_need():
+    """Of two jobs with as much left, one on slow GPUs, neither is more urgent for the makespan."""
+    seen = []
+
+    @dataclass(frozen=True, kw_only=True)
+    class Watched(Gavel):
+        def _scale(self, jobs, speed, gpus, room, cluster):
+            scale = super()._scale(jobs, speed, gpus, room, cluster)
+            seen.append(dict(zip([job.row for job in jobs], (1 / scale).tolist(), strict=True)))
+            return scale
+
+    jobs = {
+        "submit_s": [0.0, 90.0],
+        "run_s": [200.0, 150.0],
+        "gpus": [8, 8],
+        "pool": ["slow"] * 2,
+    }
+    simulation = Simulation(
+        lay_out([FAST, SLOW]),
+        job_table(jobs),
+        Watched(objective="makespan", round_s=100),
+        make_policy("placements", "best-fit", {}),
+        speeds=Speeds("v100-32-sxm", TABLE),
+    )
+    simulation.run()
+    assert seen[0] == {0: 200.0}
+    assert seen[1] == {0: 150.0, 1: 150.0}

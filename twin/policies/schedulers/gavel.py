@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from twin.policies.rounds import Grant, RoundScheduler
 from twin.policies.view import ClusterView, JobView
+from twin.policies.work_left import work_left_s
 from twin.registry import policy
 
 Array = NDArray[np.float64]
@@ -76,7 +77,7 @@ class Gavel(RoundScheduler):
             alike = not self.aware
             counted = (speed.max(1, keepdims=True) > 0) * 1.0 if alike else speed
             whole = room.sum(keepdims=True) if alike else room
-            scale = self._scale(jobs, counted, gpus, whole, cluster.now_s)
+            scale = self._scale(jobs, counted, gpus, whole, cluster)
             worst_counts = self.objective in ("max-min", "makespan")
             found = time_shares(counted, gpus, whole, scale, worst_counts)
             if alike:  # of each pool by its GPUs, among those that will do
@@ -89,14 +90,14 @@ class Gavel(RoundScheduler):
         return np.array([known[1][job.row] for job in jobs])
 
     def _scale(
-        self, jobs: Sequence[JobView], speed: Array, gpus: Array, room: Array, now_s: float
+        self, jobs: Sequence[JobView], speed: Array, gpus: Array, room: Array, cluster: ClusterView
     ) -> Array:
         """(n_job,) what the throughput of each job is multiplied by in the objective."""
         if self.objective == "max-min":
             equal = (speed * room).sum(1) / room.sum()
             return np.asarray(gpus / np.maximum(equal, 1e-12))
         if self.objective == "makespan":
-            return 1.0 / np.maximum([job.left_s(now_s) for job in jobs], 1e-3)
+            return 1.0 / np.maximum([work_left_s(job, cluster) for job in jobs], 1e-3)
         fastest = np.maximum(speed.max(1), 1e-12)
         if self.objective == "fifo":
             age = np.argsort(np.argsort([job.row for job in jobs]))
