@@ -91,23 +91,11 @@ def assumptions(
     reserved = scenario.policies.reservations
     if (preempts or reserved) and scenario.recovery.checkpoint is None:
         found.append(SUSPENDED)
-    found += _unused(scenario, jobs)
     if speeds is not None:
         found += speeds.assumptions(sorted(map(str, set(jobs["model"]))))
     if powering is None:
         found.append(NO_POWER)
     return [*found, *assumed(scenario.sharing, jobs)]
-
-
-def _unused(scenario: Scenario, jobs: pd.DataFrame) -> list[str]:
-    """Groups and users that reservations name and no job is of."""
-    return [
-        f"No job is of {column} {name}, which the reservation {one.name} names."
-        for one in scenario.policies.reservations
-        for column, names in (("group", one.group), ("user", one.user))
-        for name in names
-        if not (jobs[column] == name).any()
-    ]
 
 
 def _served(scenario: Scenario, workload: Workload) -> list[str]:

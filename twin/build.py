@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ import numpy as np
 from twin.assumptions import DEFAULT_EPOCH, assumptions
 from twin.errors import InputError, did_you_mean
 from twin.registry import make_policy
+from twin.reservations import build_reservations
 from twin.site.layout import Hosts, Pool, Site, lay_out
 from twin.site.terms import Terms
 
@@ -113,56 +113,6 @@ def build_bursting(scenario: Scenario, site: Site) -> Bursting | None:
 
     overflow = scenario.policies.overflow
     return Bursting(make_policy("overflow", overflow.name, overflow.options), scenario.seed)
-
-
-def build_reservations(
-    scenario: Scenario, site: Site, workload: Workload
-) -> tuple[Reservation, ...]:
-    """Nodes that are reserved for some jobs.
-
-    Raises
-    ------
-    InputError
-        If the site has no such pool, the pool not as many nodes at some time, or the workload no
-        calendar for a date.
-    """
-    if not scenario.policies.reservations:
-        return ()
-    from twin.kernel.reserved import Reservation, check_nodes
-
-    pools = [pool.name for pool in site.pools]
-    epoch = scenario.start or workload.epoch
-    made = []
-    for at, one in enumerate(scenario.policies.reservations):
-        where = f"policies.reservations[{at}]"
-        if one.pool not in pools:
-            raise InputError(
-                f"{where}.pool: the site has no pool {one.pool!r}; {did_you_mean(one.pool, pools)}"
-            )
-        times_s = []
-        for side, moment in (("start", one.start), ("end", one.end)):
-            if not isinstance(moment, datetime):
-                times_s.append(moment)
-            elif epoch is None:
-                raise InputError(
-                    f"{where}.{side} is a date, but the jobs have no calendar; give the scenario a "
-                    "start, or a duration since the first submit, for example 3 days"
-                )
-            else:
-                times_s.append((moment - epoch).total_seconds())
-            if times_s[-1] < 0:
-                raise InputError(
-                    f"{where}.{side}: {moment} lies before the start of the run, {epoch}"
-                )
-        pool = pools.index(one.pool)
-        start_s, end_s = times_s
-        made.append(
-            Reservation(
-                *(one.name, pool, one.nodes, start_s, end_s, one.drain_s, one.group, one.user)
-            )
-        )
-    check_nodes(made, site)
-    return tuple(made)
 
 
 def build_site(scenario: Scenario) -> Site:
@@ -457,6 +407,13 @@ def check_power(scenario: Scenario) -> None:
     """Raise `InputError` if what the scenario says of power does not hold together."""
     if scenario.power is not None:
         build_powering(scenario, build_site(scenario), None)
+
+
+def check_reservations(scenario: Scenario) -> None:
+    """Raise `InputError` if reservations ask for what the site or the workload does not have."""
+    if scenario.policies.reservations:
+        site = build_site(scenario)
+        build_reservations(scenario, site, build_workload(scenario, site))
 
 
 def build_reliability(

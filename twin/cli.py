@@ -165,15 +165,18 @@ def run(
       twin run scenarios/first.yaml --set site.pools.0.nodes=48 --seed 2 -o out
     """
     from twin.console import run_lines
-    from twin.run import load, require_folders_of_their_own
+    from twin.run import load, placed, require_folders_of_their_own
     from twin.run import run as run_scenario
 
     _load_plugins(plugin)
     loaded = [load(path, _overrides(set_, seed)) for path in scenarios]
     require_folders_of_their_own([scenario.name for scenario in loaded])
     summaries = []
-    for i, scenario in enumerate(loaded):
-        with _progress(f"running {scenario.name}", quiet=json_) as advance:
+    for i, (path, scenario) in enumerate(zip(scenarios, loaded, strict=True)):
+        with (
+            _progress(f"running {scenario.name}", quiet=json_) as advance,
+            placed(path, _overrides(set_, seed)),
+        ):
             results = run_scenario(scenario, out, report=report, advance=advance)
         summaries.append(results.summary)
         if not json_:
@@ -196,10 +199,10 @@ def validate(
     """
     from dataclasses import asdict
 
-    from twin.build import check_power
+    from twin.build import check_power, check_reservations
     from twin.console import plural
     from twin.errors import Problem, ScenarioError
-    from twin.run import load
+    from twin.run import load, placed
     from twin.scenario.sweep import is_sweep
     from twin.sweep import plan
 
@@ -208,7 +211,10 @@ def validate(
     for path in scenarios:
         try:
             if not is_sweep(path):
-                check_power(load(path, set_ or []))
+                scenario = load(path, set_ or [])
+                check_power(scenario)
+                with placed(path, set_ or []):
+                    check_reservations(scenario)
                 fine = "ok"
             elif set_:
                 raise InputError("is a sweep; --set is for scenarios")

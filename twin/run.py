@@ -8,12 +8,13 @@ import shutil
 import time
 import weakref
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
-from twin.errors import InputError
+from twin.errors import InputError, ScenarioError
 from twin.results.store import REPORT, Results, whole_or_nothing, write_run
 
 if TYPE_CHECKING:
@@ -39,6 +40,17 @@ def load(path: Path | str, overrides: Sequence[str] = ()) -> Scenario:
     from twin.scenario.load import load as load_scenario
 
     return load_scenario(Path(path), overrides)
+
+
+@contextmanager
+def placed(path: Path | str, overrides: Sequence[str] = ()) -> Iterator[None]:
+    """Problems of a scenario that are found meanwhile are told at their places in its files."""
+    from twin.scenario.load import located
+
+    try:
+        yield
+    except ScenarioError as error:
+        raise located(error, path, overrides) from None
 
 
 def run(
@@ -71,7 +83,8 @@ def run(
         If the results cannot be written; none are left half done.
     """
     if isinstance(scenario, str | Path):
-        scenario = load(scenario)
+        with placed(scenario):
+            return run(load(scenario), out, report=report, advance=advance)
     if out is None:
         folder = mkdtemp(prefix="twin-")
         try:

@@ -39,6 +39,7 @@ FLOORS = [
     "export",
     "report",
     "assumptions",
+    "reservations",
     "build",
     "console",
     "show_power",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -69,6 +69,29 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Scenario:
         order = [*files.read, _SET.file]
         raise ScenarioError(sorted(problems, key=lambda p: (order.index(p.file), p.line, p.column)))
     return scenario
+
+
+def located(error: ScenarioError, path: str | Path, overrides: Sequence[str] = ()) -> ScenarioError:
+    """Problems that were found after reading, each at its place in the files.
+
+    Parameters
+    ----------
+    error : ScenarioError
+    path, overrides
+        As `load` took them.
+    """
+    node = _Files().resolve(Path(path), ())
+    for text in overrides:
+        node = _override(node, text)
+    placed = []
+    for problem in error.problems:
+        if problem.file or not problem.path:
+            placed.append(problem)
+        else:
+            steps = [int(step) if step.isdigit() else step for step in steps_of(problem.path)]
+            below, dotted = _below(node, steps)
+            placed.append(below.place.problem(problem.message, dotted))
+    return ScenarioError(placed)
 
 
 def input_files(scenario: Scenario) -> list[Path]:
@@ -194,8 +217,14 @@ def _found_file(node: Node) -> Node:
 
 def _problem(root: Node, error: Any) -> Problem:
     """One of pydantic's errors at its place in the files."""
+    node, path = _below(root, error["loc"])
+    return node.place.problem(explain(error), path)
+
+
+def _below(root: Node, steps: Iterable[int | str]) -> tuple[Node, str]:
+    """What stands at some steps, or as near as there is anything, and the path as it is told."""
     node, path = root, ""
-    for step in error["loc"]:
+    for step in steps:
         if step == "[key]":  # pydantic's own mark: the fault is in the key
             continue
         if isinstance(node.value, list) and isinstance(step, int) and step < len(node.value):
@@ -208,7 +237,7 @@ def _problem(root: Node, error: Any) -> Problem:
             node = node.value[str(step)]
         else:  # a shorthand: plain text stands for the mapping meant
             break
-    return node.place.problem(explain(error), path)
+    return node, path
 
 
 def dump(scenario: Scenario) -> str:

@@ -17,6 +17,7 @@ from twin.scenario.power import Power
 from twin.scenario.quantities import CalendarTime, Name, Quantity, Seed
 from twin.scenario.recovery import Recovery
 from twin.scenario.repair import usual_time_s
+from twin.scenario.reservations import cannot_be_had
 from twin.scenario.section import Section, fault, faults
 from twin.scenario.sharing import Sharing
 from twin.scenario.site import Site
@@ -157,6 +158,14 @@ class Scenario(Section):
                     "or the reservation"
                 )
                 raise fault(message, None, *where)
+        nodes = {pool.name: pool.nodes for pool in self.site.pools}
+        if nodes:
+            told = cannot_be_had(policies.reservations, nodes, self.start)
+            problems = [
+                (("policies", "reservations", *where), what, value) for where, what, value in told
+            ]
+            if problems:
+                raise faults(*problems)
         return self
 
     @model_validator(mode="after")
