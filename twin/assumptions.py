@@ -42,6 +42,22 @@ SERVED = (
     "A replica of a service serves while it holds its GPUs and works; requests are not simulated."
 )
 NO_START = "Second 0 is {:%A, %d %B %Y}, 00:00, because the scenario gives no start."
+WITH_GAPS = (
+    "A replica of {} leaves the rest of its GPUs' time, spread evenly over every moment; such time "
+    "counts as idle, or as stranded while work waits, until a guest has it."
+)
+BESIDE = (
+    "A guest computes whenever its host does not: it goes as fast as the gap is wide, less {:.0%} "
+    "for making room; the host loses {:.0%} of the time that it works ({})."
+)
+LEAVES = (
+    "A guest saves before a replica ends whose demand falls; where one fails, it loses what it had "
+    "not saved. Guests are not preempted for jobs, and stay where they are when GPUs come free."
+)
+MEMORY = (
+    "A guest finds enough memory beside its host where the catalog does not know how much its "
+    "model takes."
+)
 FREE_TO_STOP = "Jobs give way to services at no cost, because recovery says nothing of checkpoints."
 NO_STARTUP = "Starting a job takes no time, and nothing is preempted."
 FAILS = (
@@ -106,4 +122,19 @@ def _served(scenario: Scenario, workload: Workload) -> list[str]:
         found.append(NO_START.format(DEFAULT_EPOCH))
     if scenario.recovery.checkpoint is None:
         found.append(FREE_TO_STOP)
-    return found
+    return found + _hosted(scenario)
+
+
+def _hosted(scenario: Scenario) -> list[str]:
+    """What was taken for granted about the gaps that services leave, and guests in them."""
+    partly = [service for service in scenario.workload.services if service.busy is not None]
+    found = [WITH_GAPS.format(", ".join(service.name for service in partly))] if partly else []
+    hosts = [service for service in partly if service.guests is not None]
+    if not hosts or scenario.policies.guests.name == "never":
+        return found
+    terms: dict[tuple[float, float], list[str]] = {}
+    for service in hosts:
+        assert service.guests is not None
+        terms.setdefault((service.guests.cost, service.guests.harm), []).append(service.name)
+    found += [BESIDE.format(*of, ", ".join(names)) for of, names in terms.items()]
+    return [*found, LEAVES, MEMORY]

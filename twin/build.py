@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from twin.catalog.parts import NodeType
     from twin.kernel.cloud import Bursting
+    from twin.kernel.guests import Hosting
     from twin.kernel.hazards import Reliability
     from twin.kernel.power import Powering
     from twin.kernel.reserved import Reservation
@@ -53,6 +54,7 @@ class Built:
     bursting: Bursting | None = None  # None: no pool is a cloud
     lending: Lending | None = None  # None: no job shares a GPU
     reservations: tuple[Reservation, ...] = ()
+    hosting: Hosting | None = None  # None: replicas of services need their GPUs all the time
 
     @property
     def expected_mtti_s(self) -> Callable[[str, int], float] | None:
@@ -102,6 +104,7 @@ def build(scenario: Scenario) -> Built:
         speeds=speeds,
         bursting=build_bursting(scenario, site),
         reservations=build_reservations(scenario, site, workload),
+        hosting=build_hosting(scenario, workload),
     )
 
 
@@ -113,6 +116,30 @@ def build_bursting(scenario: Scenario, site: Site) -> Bursting | None:
 
     overflow = scenario.policies.overflow
     return Bursting(make_policy("overflow", overflow.name, overflow.options), scenario.seed)
+
+
+def build_hosting(scenario: Scenario, workload: Workload) -> Hosting | None:
+    """What services leave of their GPUs' time, and who gets it; None if they need all of it.
+
+    Raises
+    ------
+    InputError
+        If a file of shares makes no sense.
+    """
+    from twin.workload.hosting import fits_memory, hosts_of
+
+    services = scenario.workload.services
+    if not any(service.busy is not None for service in services):
+        return None
+    from twin.kernel.guests import Hosting
+
+    epoch = scenario.start or workload.epoch or DEFAULT_EPOCH
+    jobs = workload.jobs
+    last_s = float(jobs["submit_s"].max()) if scenario.horizon_s is None else scenario.horizon_s
+    hosts = hosts_of(services, jobs, scenario.seed, epoch, last_s)
+    guests = scenario.policies.guests
+    policy = make_policy("guests", guests.name, guests.options)
+    return Hosting(hosts, policy, fits_memory) if hosts is not None else None
 
 
 def build_site(scenario: Scenario) -> Site:

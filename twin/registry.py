@@ -103,13 +103,14 @@ ADMISSION: Registry[type[Any]] = Registry(
     "admission", "twin.policies.admission", "admission policy"
 )
 OVERFLOW: Registry[type[Any]] = Registry("overflow", "twin.policies.overflow", "overflow policy")
+GUESTS: Registry[type[Any]] = Registry("guests", "twin.policies.guests", "guest policy")
 READERS: Registry[Callable[..., Any]] = Registry("readers", "twin.workload.traces")
 
 POLICY_KINDS: dict[str, Registry[type[Any]]] = {
     r.kind: r
     for r in (
         *(SCHEDULERS, PLACEMENTS, RECOVERIES, CHECKPOINTS, RETIREMENTS),
-        *(POWER, LIGHTING, ADMISSION, OVERFLOW),
+        *(POWER, LIGHTING, ADMISSION, OVERFLOW, GUESTS),
     )
 }
 
@@ -125,7 +126,7 @@ def policy(name: str) -> Callable[[C], C]:
             raise PolicyError(
                 f"policy {name!r} ({cls.__name__}) must derive from a base of twin.policies.base: "
                 "Scheduler, PlacementPolicy, RecoveryPolicy, CheckpointPolicy, RetirementPolicy, "
-                "PowerPolicy, LightingPolicy, AdmissionPolicy or OverflowPolicy"
+                "PowerPolicy, LightingPolicy, AdmissionPolicy, OverflowPolicy or GuestPolicy"
             )
         if missing := sorted(getattr(cls, "__abstractmethods__", ())):
             raise PolicyError(f"policy {name!r} ({cls.__name__}) must define {', '.join(missing)}")

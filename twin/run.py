@@ -180,6 +180,7 @@ def _run_into(scenario: Scenario, target: Path, report: bool, advance: Advance |
             speeds=built.speeds,
             bursting=built.bursting,
             reservations=built.reservations,
+            hosting=built.hosting,
         )
         record = simulation.run(scenario.horizon_s, advance)
         powered = built.powering.model if built.powering is not None else None

@@ -181,6 +181,7 @@ JOBS = _table(
         ("qos", "category", "", "class of service"),
         ("model", "category", "", "name of the model trained or served"),
         ("until_s", "float64", "s", "until when a service wants this replica; NaN for a job"),
+        ("guest_fraction", "float64", "", "of its GPU-time, the part in the gaps of services"),
     ],
 )
 
@@ -192,6 +193,7 @@ JOBS_SINCE: dict[str, Any] = {
     "qos": "",
     "model": "",
     "until_s": math.nan,
+    "guest_fraction": 0.0,
 }
 
 ALLOCATIONS = _table(
@@ -204,6 +206,12 @@ ALLOCATIONS = _table(
         ("start_s", "float64", "s", "held from"),
         ("end_s", "float64", "s", "held to; the horizon if still held then"),
     ],
+)
+
+STAYS = _table(
+    "stays",
+    "one row per job and node on which it was a guest, on GPUs that a replica held meanwhile",
+    [(c.name, c.dtype, c.unit, c.meaning) for c in ALLOCATIONS.columns],
 )
 
 INCIDENTS = _table(
@@ -336,6 +344,8 @@ RUN_TABLES: tuple[Table, ...] = (JOBS, ALLOCATIONS, INCIDENTS, TIMELINE, DOMAINS
 POWER_TABLES: tuple[Table, ...] = (POWER,)
 # Only of runs on sites with clouds.
 CLOUD_TABLES: tuple[Table, ...] = (RENTALS,)
+# Only of runs in which services leave gaps.
+GUEST_TABLES: tuple[Table, ...] = (STAYS,)
 
 
 # Headline figures of a run: key in summary.json (dotted), label, unit, and whether less is better.

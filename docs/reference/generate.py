@@ -67,7 +67,10 @@ def _trace_columns(_: str) -> Iterator[str]:
 
 
 def _run_tables(_: str) -> Iterator[str]:
-    for each in (*tables.RUN_TABLES, *tables.POWER_TABLES, *tables.CLOUD_TABLES):
+    for each in (
+        *(*tables.RUN_TABLES, *tables.POWER_TABLES),
+        *(*tables.CLOUD_TABLES, *tables.GUEST_TABLES),
+    ):
         yield f"### {each.name}.parquet\n"
         yield f"{each.meaning[0].upper()}{each.meaning[1:]}.\n"
         rows = [(f"`{c.name}`", c.dtype, c.unit, c.meaning) for c in each.columns]

@@ -17,6 +17,7 @@ from twin.distributions import Choice, Constant, Distribution
 from twin.failures.draws import key, uniform
 from twin.failures.model import FailureModel, FaultClass, Incident, Maintenance, Stage
 from twin.failures.restart import RestartModel, SaveLevel, Storage
+from twin.kernel.guests import Hosting
 from twin.kernel.hazards import Reliability
 from twin.kernel.simulation import Simulation
 from twin.policies.base import CheckpointPolicy, RecoveryPolicy, RetirementPolicy
@@ -32,7 +33,10 @@ from twin.workload.jobs import job_table
 
 STORAGE = SaveLevel("storage", 1, write_s=10.0, read_s=3.0)
 LONG_S = 1e5  # beyond the end of every case
-_SHARES = ("startup", "restart", "checkpoint", "lost", "exposed_comm", "straggling", "useful")
+_SHARES = (
+    *("startup", "restart", "checkpoint", "lost", "exposed_comm", "straggling"),
+    *("interference", "useful"),
+)
 
 
 def hall(nodes: int, **more) -> Site:
@@ -98,6 +102,7 @@ class Case:
     simulation: Simulation
     end_s: float
     allocations: pd.DataFrame
+    stays: pd.DataFrame | None = None
 
     def end(self, row: int = 0) -> float:
         """When a job ended. [s]"""
@@ -144,6 +149,7 @@ def run(
     horizon_s: float | None = None,
     seed: int = 0,
     model: FailureModel | None = None,
+    hosting: Hosting | None = None,
     **restarts,
 ) -> Case:
     """Simulate, and check that the ledgers balance."""
@@ -162,8 +168,9 @@ def run(
             retirement or Never(),
             seed,
         ),
+        hosting=hosting,
     )
     record = simulation.run(horizon_s)
     tables = outcome(record, work, site)
     return Case(tables.jobs, tables.incidents, tables.gpu_time, simulation, record.horizon_s,
-                tables.allocations)  # fmt: skip
+                tables.allocations, tables.stays)  # fmt: skip

@@ -35,6 +35,8 @@ class Accounts:
         GPUs held that were asked for, that were not, and that stand by warm.
     working_gpus : float
         GPUs that compute, at their speed.
+    lent_gpus : dict of int to float
+        By pool, GPUs that their jobs leave to others and nobody has.
     touched : dict of int to Life
         Jobs, by row, whose power may have changed; emptied by whoever keeps account of power.
     """
@@ -43,6 +45,7 @@ class Accounts:
         self._incidents = incidents
         self.busy_gpus = self.surplus_gpus = self.standby_gpus = 0
         self.working_gpus = 0.0
+        self.lent_gpus: dict[int, float] = {}
         self.touched: dict[int, Life] = {}
 
     def settle(self, life: Life, now_s: float) -> None:
@@ -65,6 +68,8 @@ class Accounts:
         dt_s = now_s - life.since_s
         life.since_s = now_s
         busy, phase = life.busy_gpus, life.phase
+        if life.is_guest:
+            life.guest_gpu_s += dt_s * busy
         if life.surplus_gpus:
             life.book(STRANDED, dt_s * life.surplus_gpus, life.idle_w)
         if life.standby_gpus:
@@ -94,7 +99,7 @@ class Accounts:
             save_w = life.save_w * life.power_w / mean_w
             work_w = life.work_w * life.power_w / mean_w
         life.book(CHECKPOINT, stall_s * busy, save_w)
-        active_gpu_s = computed_s * life.scale * life.job.gpus
+        active_gpu_s = computed_s * life.scale * life.job.gpus * life.part
         if life.scale != 1.0:  # healthy GPUs of broken replicas, and those that join again
             idled_gpu_s = computed_s * busy - active_gpu_s
             life.book(RESTART, idled_gpu_s, work_w)
@@ -122,6 +127,7 @@ class Accounts:
     def count(self, life: Life, held_gpus: int) -> None:
         """A job holds so many GPUs from now on."""
         self.touched[life.job.row] = life
+        lent_gpus = life.lent_gpus
         self.busy_gpus -= life.busy_gpus
         self.surplus_gpus -= life.surplus_gpus
         self.standby_gpus -= life.standby_gpus
@@ -129,12 +135,18 @@ class Accounts:
         self.busy_gpus += life.busy_gpus
         self.surplus_gpus += life.surplus_gpus
         self.standby_gpus += life.standby_gpus
+        if lent_gpus != life.lent_gpus:
+            before = self.lent_gpus.get(life.pool, 0.0)
+            self.lent_gpus[life.pool] = before + life.lent_gpus - lent_gpus
 
     def begin_work(self, life: Life) -> None:
         """A job computes from now on, at its scale and speed."""
         self.working_gpus += life.quality * life.job.gpus
         if life.spells is not None:
-            life.spells.append(life.since_s)
+            if life.spells and life.spells[-1] == life.since_s:
+                life.spells.pop()  # it goes on at another pace
+            else:
+                life.spells.append(life.since_s)
 
     def stop_work(self, life: Life) -> None:
         """It stands still, or is about to change its pace."""

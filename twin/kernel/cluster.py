@@ -61,6 +61,10 @@ class Cluster:
         Speed of a job, by its model, on some GPUs of a pool, against its nominal one.
     kept : dict of int to int
         GPUs free now, by node, that nobody may have but a replica that waits for more.
+    guests : dict of int to Job
+        Jobs, by row, that run in the gaps of others; no scheduler sees them.
+    guests_on : dict of int to list of Job
+        The same by node.
     reserved : dict of int to float
         Nodes on which no job may start but by a reservation, and until when. [s]
     ahead : Ahead or None
@@ -105,6 +109,9 @@ class Cluster:
         self._places: list[Placement | None] = [None] * n_shapes
         self._found_in = [-1] * n_shapes
         self._state = 0
+        self.guests: dict[int, Job] = {}
+        self.guests_on: dict[int, list[Job]] = {}
+        self.on_moved_out: Callable[[Job], None]
         self.kept: dict[int, int] = {}
         self.reserved: dict[int, float] = {}
         self.ahead: Ahead | None = None
@@ -434,12 +441,33 @@ class Cluster:
             self._reservation.heed_start(job.expected_end_s, placement)
         self._state += 1
 
+    def host(self, job: Job, held: Held) -> None:
+        """Let a job run on GPUs that other jobs hold."""
+        job.held = held
+        job.surplus_gpus = 0
+        self.guests[job.row] = job
+        for node in held:
+            self.guests_on.setdefault(node, []).append(job)
+        self._columns.since_s[job.row] = self.now_s
+        self._columns.began_s[job.row] = inf
+        self.running_jobs += 1
+
+    def _move_out(self, job: Job) -> None:
+        del self.guests[job.row]
+        for node in job.held:
+            self.guests_on[node].remove(job)
+        self.running_jobs -= 1
+        self.on_moved_out(job)
+
     def begins(self, job: Job, now_s: float) -> None:
         """A job that has started, or starts again, computes from now on."""
         self._columns.began_s[job.row] = now_s
 
     def end(self, job: Job, now_s: float) -> None:
         """Take a job's GPUs back."""
+        if job.row in self.guests:
+            self._move_out(job)
+            return
         self.fleet.give_back(job.held)
         if self._labels is not None:
             self._labels.change(job, job.held, -1)
@@ -467,6 +495,10 @@ class Cluster:
 
     def drop(self, job: Job, node: int) -> None:
         """A running job holds one of its nodes no longer."""
+        if job.row in self.guests:
+            del job.held[node]
+            self.guests_on[node].remove(job)
+            return
         self.fleet.give_back({node: job.held.pop(node)})
         self.residents[node].remove(job)
         if self._labels is not None:
@@ -496,6 +528,8 @@ class Cluster:
         enough_s = max(_NO_NEWS_S, _NO_NEWS_SHARE * (job.expected_end_s - self.now_s))
         if abs(end_s - job.expected_end_s) > enough_s:
             job.expected_end_s = end_s
+            if job.row in self.guests:
+                return
             self._ready.moved[job.row] = job
             if self._slots is not None:
                 self._slots.expect_end(job)

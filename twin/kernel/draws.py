@@ -63,8 +63,8 @@ class Draw:
     job : Job
     curves : Curves
     places : list of (node, GPUs)
-        Those that it computes with.
-    gpus : int
+        Those that it computes with; parts as such where it shares their time with others.
+    gpus : float
         Their number.
     phase : int
         `IDLE`, `STARTING`, `RESTARTING`, `SAVING` or `WORKING`.
@@ -94,9 +94,9 @@ class Draw:
     def __init__(self, job: Job, curves: Curves) -> None:
         self.job = job
         self.curves = curves
-        self.places: list[tuple[int, int]] = []
-        self._array: NDArray[np.int64] | None = None
-        self.gpus = 0
+        self.places: list[tuple[int, float]] = []
+        self._array: NDArray[np.float64] | None = None
+        self.gpus: float = 0
         self.phase = IDLE
         self.limit_w = curves.top_w
         self.power_w = curves.idle_w
@@ -106,10 +106,10 @@ class Draw:
         self.event: Moment | None = None
 
     @property
-    def place_array(self) -> NDArray[np.int64]:
+    def place_array(self) -> NDArray[np.float64]:
         """(2, n) nodes, and the GPUs on each."""
         if self._array is None or self._array.shape[1] != len(self.places):
-            self._array = np.array(self.places, np.int64).reshape(-1, 2).T
+            self._array = np.array(self.places, float).reshape(-1, 2).T
         return self._array
 
     def forget_places(self) -> None:
@@ -146,10 +146,10 @@ class Draws:
             for (pool, profile), work in model.work.items()
         }
         self.by_row: dict[int, Draw] = {}
-        self.throttled: dict[int, int] = {}
+        self.throttled: dict[int, float] = {}
         self.paused: set[int] = set()
         self.quiet: dict[int, Draw] = {}
-        self.throttled_gpus = 0
+        self.throttled_gpus: float = 0
         self.busy_w = 0.0
         self.changes = 0
         self.is_held_back = False
@@ -162,7 +162,7 @@ class Draws:
         self.by_row[job.row] = draw
         return draw
 
-    def work(self, job: Job, places: list[tuple[int, int]], now_s: float) -> Draw:
+    def work(self, job: Job, places: list[tuple[int, float]], now_s: float) -> Draw:
         """A job works at full speed from now on: `begin`, `place` and `set_phase` in one."""
         row, gpus, tree = job.row, job.gpus, self._tree
         curves = self._curves[tree.pool_of[places[0][0]], self._profiles[row]]
@@ -179,7 +179,7 @@ class Draws:
         self.log.extend((now_s, row, gpus, power_w, *curves.full))
         return draw
 
-    def place(self, draw: Draw, places: Iterable[tuple[int, int]]) -> None:
+    def place(self, draw: Draw, places: Iterable[tuple[int, float]]) -> None:
         """It computes with these GPUs from now on."""
         self.changes += 1
         self._contribute(draw, -1)
@@ -279,9 +279,10 @@ class Draws:
                 add(node, above_w * gpus)
 
 
-def asked_places(job: Job) -> list[tuple[int, int]]:
+def asked_places(job: Job) -> list[tuple[int, float]]:
     """Nodes of a job with the GPUs on each that it asked for; the rest of the last is surplus."""
-    places, left = [], job.gpus
+    places: list[tuple[int, float]] = []
+    left = job.gpus
     for node, mask in job.held.items():
         gpus = min(mask.bit_count(), left)
         if gpus:

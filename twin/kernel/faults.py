@@ -242,10 +242,10 @@ class Faults:
 
     def _residents(self, nodes: Iterable[tuple[int, int]]) -> dict[int, tuple[Job, list[int]]]:
         """Jobs that hold any of these GPUs, by row, each with the nodes concerned."""
-        residents = self._cluster.residents
+        residents, guests_on = self._cluster.residents, self._cluster.guests_on
         found: dict[int, tuple[Job, list[int]]] = {}
         for node, mask in nodes:
-            for job in residents[node]:
+            for job in (*residents[node], *guests_on.get(node, ())):
                 if job.held[node] & mask:
                     found.setdefault(job.row, (job, []))[1].append(node)
         return found

@@ -100,6 +100,13 @@ class Life:
         Nodes that it lost and that nothing has taken the place of.
     troubled : list of int
         Incidents that are not over for it until it runs again.
+    part : float
+        Share of the time of its GPUs that is its own; a guest has the rest, or is one.
+    is_guest : bool
+        Whether it runs in the gaps of replicas of a service.
+    lent_gpus, guest_gpu_s : float
+        GPUs whose time it leaves to others, below zero for those that it gets so; and the GPU-time
+        that it had as a guest. [GPU s]
     shrunk, rejoins : bool
         Whether it runs with fewer replicas, and whether lost ones join without stopping the rest.
     software : (time_s, class)
@@ -122,6 +129,7 @@ class Life:
         "event",
         "finish_s",
         "fruitless",
+        "guest_gpu_s",
         "held_gpus",
         "hit",
         "hits",
@@ -129,15 +137,18 @@ class Life:
         "incident",
         "interrupted_s",
         "interruptions",
+        "is_guest",
         "job",
         "joules",
         "kept_s",
         "known",
         "leaving",
+        "lent_gpus",
         "link_incident",
         "lost_nodes",
         "may_change",
         "node_gpus",
+        "part",
         "phase",
         "pool",
         "power_w",
@@ -194,8 +205,10 @@ class Life:
         self.leaving: dict[int, list[object]] = {}
         self.lost_nodes: list[int] = []
         self.troubled: list[int] = []
-        self.scale = self.speed = self.comm = self.throttle = self.calm = 1.0
+        self.scale = self.speed = self.comm = self.throttle = self.calm = self.part = 1.0
         self.rate = 1.0
+        self.is_guest = False
+        self.lent_gpus = self.guest_gpu_s = 0.0
         self.may_change = self.preempted = self.saves_all = False
         self.finish_s = inf
         self.fruitless = 0
@@ -223,12 +236,17 @@ class Life:
     @property
     def quality(self) -> float:
         """The share of its GPUs' time that is work, while it computes."""
-        return self.scale * self.speed * self.comm * self.throttle * self.calm
+        return self.scale * self.speed * self.comm * self.throttle * self.calm * self.part
 
     @property
     def gang_nodes(self) -> int:
         """Nodes that it holds and that do not stand by."""
         return len(self.job.held) - len(self.standby)
+
+    @property
+    def idled_gpus(self) -> int:
+        """GPUs that stand still with it; those of a guest are counted with its host."""
+        return 0 if self.is_guest else self.busy_gpus
 
     @property
     def missing_gpus(self) -> int:
@@ -252,7 +270,7 @@ class Life:
         if standby_gpus:
             self.standby = set(list(job.held)[-(standby_gpus // self.node_gpus) :])
             self.whole_gpus -= standby_gpus
-        self.scale = self.throttle = self.calm = 1.0
+        self.scale = self.throttle = self.calm = self.part = 1.0
         self.shrunk = False
 
     def leave_all(self) -> None:
@@ -276,3 +294,11 @@ class Life:
         self.standby_gpus = held_gpus - gang
         self.surplus_gpus = min(self.whole_gpus - self.job.gpus, gang)
         self.busy_gpus = gang - self.surplus_gpus
+        if self.part != 1.0:
+            asked_gpus = self.busy_gpus
+            self.busy_gpus = self.part * asked_gpus  # type: ignore[assignment] # parts of GPUs
+            self.lent_gpus = asked_gpus - self.busy_gpus
+        else:
+            self.lent_gpus = 0.0
+        if self.is_guest:
+            self.lent_gpus = -self.busy_gpus

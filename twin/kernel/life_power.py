@@ -62,11 +62,14 @@ class LifePower:
             full = draw.curves.full[0]
             if full < 1.0:  # a limit that always holds
                 self._training.throttle(life, full, now_s)
-        places, left = [], life.busy_gpus
+        # A job that has part of its GPUs' time is a part of each of them at full power.
+        places: list[tuple[int, float]] = []
+        part = life.part
+        left = life.busy_gpus if part == 1.0 else round(life.busy_gpus / part) if part else 0
         for node, mask in job.held.items():
             if left and node not in life.standby:
                 gpus = min(mask.bit_count(), left)
-                places.append((node, gpus))
+                places.append((node, gpus if part == 1.0 else gpus * part))
                 left -= gpus
         if places != draw.places:
             draws.place(draw, places)
@@ -76,7 +79,7 @@ class LifePower:
             idle_w = draw.curves.idle_w
             full_w = draw.limit_w if life.throttle else idle_w
             # GPUs of replicas that do not work are at rest.
-            gangs = life.scale * job.gpus / draw.gpus if draw.gpus else 0.0
+            gangs = life.scale * job.gpus * part / draw.gpus if draw.gpus else 0.0
             life.work_w = mean_w = idle_w + gangs * (full_w - idle_w)
             stalled = life.progress.stalled_share()
             if stalled:

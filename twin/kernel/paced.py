@@ -149,5 +149,5 @@ class Paced:
         return joules, np.frombuffer(self.throttled_gpu_s)
 
 
-def _places(job: Job) -> list[tuple[int, int]]:
+def _places(job: Job) -> list[tuple[int, float]]:
     return [(node, mask.bit_count()) for node, mask in job.held.items()]

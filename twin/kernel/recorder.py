@@ -61,7 +61,7 @@ class Record:
         ``job, node, gpu_mask, start_s, end_s``.
     lives : dict of (n_job,) arrays or None
         Where something may fail: GPU-time by share, ``restarts``, ``interruptions``,
-        ``preemptions`` and ``interrupted_s``, and the energy of its GPUs by share, ``<share>_j``.
+        ``preemptions``, ``interrupted_s`` and ``guest_gpu_s``, and the energy of its GPUs by share, ``<share>_j``.
     incidents : Incidents or None
     power : PowerRecord or None
         Where power is computed.
@@ -77,6 +77,8 @@ class Record:
         Where there are clouds: `twin.kernel.rentals.COLUMNS`.
     reserved : ReservedRecord or None
         Where there are reservations.
+    stays : dict of (n_stay,) arrays or None
+        Where there may be guests: as ``allocations``, of GPUs that another job holds meanwhile.
     events : int
         SimPy events fired.
     """
@@ -99,6 +101,17 @@ class Record:
     displaced: dict[str, Array] | None = None
     rentals: dict[str, Array] | None = None
     reserved: ReservedRecord | None = None
+    stays: dict[str, NDArray[np.generic]] | None = None
+
+    @property
+    def spells(self) -> dict[str, NDArray[np.generic]]:
+        """Allocations and stays together."""
+        if self.stays is None:
+            return self.allocations
+        return {
+            name: np.concatenate([column, self.stays[name]])
+            for name, column in self.allocations.items()
+        }
 
 
 class Recorder:
@@ -124,6 +137,7 @@ class Recorder:
         # Only where jobs may change nodes; otherwise they hold them from start to end.
         self._held_from_s = array("d")
         self._held_to_s = array("d")
+        self._as_guest: list[int] = []  # allocations of GPUs that another job holds
         self._lives: dict[int, tuple[float, ...]] = {}
         self._served = array("d")  # row, start, end of each spell in turn
         self._displaced: dict[int, list[float]] = {}  # by replica: jobs, and what they lost
@@ -142,9 +156,11 @@ class Recorder:
         for node, mask in held.items():
             self._held.extend((row, node, mask))
 
-    def hold(self, row: int, node: int, mask: int, now_s: float) -> int:
+    def hold(self, row: int, node: int, mask: int, now_s: float, *, as_guest: bool = False) -> int:
         """A job was given GPUs of one node that it may lose before it ends; the allocation."""
         self._held.extend((row, node, mask))
+        if as_guest:
+            self._as_guest.append(len(self._held_to_s))
         self._held_from_s.append(now_s)
         self._held_to_s.append(np.nan)
         return len(self._held_to_s) - 1
@@ -163,7 +179,7 @@ class Recorder:
     def keep(self, life: Life) -> None:
         """Take down what became of a job, at its end or at the horizon."""
         counts = (life.restarts, life.interruptions, life.preemptions, life.away_s)
-        self._lives[life.job.row] = (*life.spent, *counts, *life.joules)
+        self._lives[life.job.row] = (*life.spent, *counts, life.guest_gpu_s, *life.joules)
         if life.spells is not None:
             ends = [*life.spells, life.since_s]  # the last is used by a spell that is not over
             for start_s, end_s in zip(ends[::2], ends[1::2], strict=False):
@@ -193,6 +209,7 @@ class Recorder:
         *,
         with_lives: bool = False,
         with_services: bool = False,
+        guests: bool = False,
         rentals: dict[str, Array] | None = None,
         reserved: ReservedRecord | None = None,
     ) -> Record:
@@ -217,6 +234,15 @@ class Recorder:
             from_s = np.frombuffer(self._held_from_s, float)
             to_s = np.frombuffer(self._held_to_s, float)
             nodes = self._last_nodes(job, from_s, to_s, n_jobs)
+        spells: dict[str, NDArray[np.generic]] = {
+            "job": job,
+            "node": held[:, 1].astype(np.int32),
+            "gpu_mask": held[:, 2],
+            "start_s": from_s,
+            "end_s": np.where(np.isnan(to_s), horizon_s, to_s),
+        }
+        as_guest = np.zeros(len(job), bool)
+        as_guest[self._as_guest] = True
         return Record(
             horizon_s=horizon_s,
             log=log,
@@ -225,13 +251,8 @@ class Recorder:
             held_gpus=np.bincount(job, weights=gpus, minlength=n_jobs).astype(np.int64),
             nodes=nodes,
             state=state,
-            allocations={
-                "job": job,
-                "node": held[:, 1].astype(np.int32),
-                "gpu_mask": held[:, 2],
-                "start_s": from_s,
-                "end_s": np.where(np.isnan(to_s), horizon_s, to_s),
-            },
+            allocations={name: column[~as_guest] for name, column in spells.items()},
+            stays={name: column[as_guest] for name, column in spells.items()} if guests else None,
             events=events,
             lives=self.lives() if with_lives else None,
             incidents=incidents,
@@ -278,7 +299,7 @@ class Recorder:
     def lives(self) -> dict[str, Array]:
         """What became of each job, where it might have failed."""
         n_jobs = len(self.start_s)
-        counts = ("restarts", "interruptions", "preemptions", "interrupted_s")
+        counts = ("restarts", "interruptions", "preemptions", "interrupted_s", "guest_gpu_s")
         names = (*SHARES, *counts, *(f"{share}_j" for share in SHARES))
         table = np.zeros((n_jobs, len(names)))
         if self._lives:

@@ -19,6 +19,7 @@ from twin.kernel.cloud import Bursting, Clouds, no_bursting
 from twin.kernel.cluster import Cluster
 from twin.kernel.columns import Columns
 from twin.kernel.deciding import DECISION_LIMIT_S, Deciding
+from twin.kernel.guests import Guests, Hosting
 from twin.kernel.hazards import Hazards, Reliability, nothing_fails
 from twin.kernel.job import Job
 from twin.kernel.life_power import LifePower
@@ -44,7 +45,7 @@ from twin.kernel.ways import ways_to_clouds
 from twin.policies.base import PlacementPolicy, Scheduler
 from twin.policies.decisions import Preempt, Start, Wake
 from twin.policies.view import JobView, Placement
-from twin.site.fleet import Fleet
+from twin.site.fleet import Fleet, Held
 from twin.site.layout import Site
 from twin.site.shares import WHOLE
 from twin.workload.speeds import Speeds
@@ -52,6 +53,7 @@ from twin.workload.speeds import Speeds
 Advance = Callable[[int, int], None]
 _ADVANCE_EVERY = 2000  # arrivals
 _IDLE_WAKES = 1000  # in a row, with nothing running and nothing to come
+_NONE: dict[int, float] = {}
 _FRUITLESS = 1000  # preemptions of a job in a row, nothing of its work being kept
 
 
@@ -82,6 +84,8 @@ class Simulation:
         When nodes of clouds are rented, and for whom; never if not given.
     reservations : sequence of Reservation
         Nodes that are reserved for some jobs.
+    hosting : Hosting, optional
+        What replicas of services leave of their GPUs' time, and to whom; none of it if not given.
     """
 
     def __init__(
@@ -98,6 +102,7 @@ class Simulation:
         speeds: Speeds | None = None,
         bursting: Bursting | None = None,
         reservations: Sequence[Reservation] = (),
+        hosting: Hosting | None = None,
     ) -> None:
         self.clock = Clock()
         self.jobs = jobs
@@ -141,6 +146,7 @@ class Simulation:
         self._neighbours: Neighbours | None = None
         self._clouds: Clouds | None = None
         self._reserved: Reserved | None = None
+        self._guests: Guests | None = None
         self._counted: Nominal | Paced | Accounts
         if self._hazards is not None:
             self._begin = self._hazards.training.start
@@ -164,6 +170,8 @@ class Simulation:
                 self._services = Services(
                     training, self.cluster, self.queue, self.clock, self.recorder
                 )
+            if hosting is not None:
+                self._guests = Guests(hosting, self._hazards, self)
             if self._power is not None:
                 training = self._hazards.training
                 self._power.jobs = LifePower(training, self._power.draws, self.recorder)
@@ -214,7 +222,7 @@ class Simulation:
     def _run(self, horizon_s: float | None, advance: Advance | None) -> Record:
         clock, queue, cluster = self.clock, self.queue, self.cluster
         hazards, power, services = self._hazards, self._power, self._services
-        clouds, reserved = self._clouds, self._reserved
+        clouds, reserved, guests = self._clouds, self._reserved, self._guests
         until_s = inf if horizon_s is None else horizon_s
         self._drains = horizon_s is None
         if hazards is not None:
@@ -223,6 +231,8 @@ class Simulation:
             clouds.begin()
         if reserved is not None:
             reserved.begin()
+        if guests is not None:
+            guests.begin()
         if power is not None:
             if hazards is not None:
                 power.knock_out = hazards.faults.knock_out
@@ -237,6 +247,8 @@ class Simulation:
             cluster.now_s = queue.now_s = now_s
             if hazards is not None:
                 hazards.recover(now_s)
+            if guests is not None:
+                guests.settle(now_s)
             if power is not None and power.acts_first:
                 power.settle(now_s)
             if reserved is not None:
@@ -247,6 +259,8 @@ class Simulation:
                 self._decide(now_s)
             if clouds is not None and clouds.settle(now_s):
                 self._decide(now_s)
+            if guests is not None:
+                guests.offer(now_s)
             if self._neighbours is not None:
                 self._neighbours.settle(now_s)
             self._note(now_s)
@@ -269,6 +283,7 @@ class Simulation:
             metered,
             with_lives=hazards is not None,
             with_services=services is not None,
+            guests=guests is not None,
             rentals=clouds.table(end_s) if clouds is not None else None,
             reserved=reserved.record(end_s) if reserved is not None else None,
         )
@@ -441,6 +456,15 @@ class Simulation:
         cluster.start(job, placement)
         self._begin(job, now_s)
 
+    def lodge(self, job: Job, held: Held, speed: float, now_s: float) -> None:
+        """A waiting job begins as a guest on GPUs that others hold."""
+        self.queue.remove(job)
+        self.cluster.withdraw(job)
+        job.start_s = now_s
+        job.expected_end_s = now_s + job.estimate_s / speed if speed > 0 else inf
+        self.cluster.host(job, held)
+        self._begin(job, now_s)
+
     def _preempt(self, job: JobView, now_s: float) -> None:
         if not isinstance(job, Job):
             raise self._deciding.wrong(job, "to be preempted, which is no job")
@@ -465,6 +489,9 @@ class Simulation:
         free: float = cluster.fleet.free_gpus
         if rest_milli is not None:
             free += sum(rest_milli) / WHOLE
+        lent_gpus = self._guests.lent_gpus if self._guests is not None else _NONE
+        if lent_gpus:
+            free += sum(lent_gpus.values())
         stranded, stranded_w = 0.0, 0.0
         if queue.jobs:
             for pool, waiting in enumerate(queue.waiting_for_pool):
@@ -472,6 +499,8 @@ class Simulation:
                     here: float = self._pools[pool].free_gpus
                     if rest_milli is not None:
                         here += rest_milli[pool] / WHOLE
+                    if lent_gpus:
+                        here += lent_gpus.get(pool, 0.0)
                     stranded += here
                     stranded_w += here * self._idle_w[pool]
         counted = self._counted

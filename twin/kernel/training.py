@@ -55,6 +55,8 @@ class Training:
         to leave.
     on_gave_way : callable
         Called with a job that has given all back to another and is to wait.
+    on_serves, on_stops : callable or None
+        Called with a replica of a service that begins to work, and that works no longer.
     """
 
     def __init__(
@@ -80,6 +82,8 @@ class Training:
         self.on_end: Callable[[Life], None]
         self.on_left: Callable[[object, float], None]
         self.on_gave_way: Callable[[Job], None]
+        self.on_serves: Callable[[Life, float], None] | None = None
+        self.on_stops: Callable[[Life, float], None] | None = None
         self._checkpoint = checkpoint
         self._storage_faults = 0
         self._rate_factor = rate_factor
@@ -104,11 +108,13 @@ class Training:
             self._recorder.start_s[job.row] = now_s
         life.since_s = now_s
         life.settle_in(self._cluster.fleet)
+        life.is_guest = job.row in self._cluster.guests
         life.rate = self._cluster.rate(job, life.pool, job.gpus)
-        if life.rate != 1.0 or job.shape is not job.asked:
+        if life.rate != 1.0 or job.shape is not job.asked or life.is_guest:
             life.may_change = True
         for node, mask in job.held.items():
-            life.allocations[node] = self._recorder.hold(job.row, node, mask, now_s)
+            held = self._recorder.hold(job.row, node, mask, now_s, as_guest=life.is_guest)
+            life.allocations[node] = held
         self.accounts.count(life, life.whole_gpus + job.shape.standby_gpus)
         self.defects.spoil(life, job.held, now_s)
         if not isnan(life.interrupted_s):
@@ -172,6 +178,8 @@ class Training:
         self._go(life, now_s, interval_s)
         if life.shrunk:
             self.on_shrunk(life)
+        if life.spells is not None and self.on_serves is not None:
+            self.on_serves(life, now_s)
 
     def _save_view(self, life: Life) -> Save:
         levels = life.progress.levels
@@ -273,6 +281,16 @@ class Training:
         life.calm = calm
         self._go(life, now_s, life.progress.interval_s)
 
+    def share_time(self, life: Life, part: float, calm: float, now_s: float) -> None:
+        """So much of the time of its GPUs is a job's from now on, and so much of that is work."""
+        self.accounts.settle(life, now_s)
+        if life.phase == RUNNING:
+            self.accounts.stop_work(life)
+        life.part, life.calm = part, calm
+        self.accounts.count(life, life.held_gpus)
+        if life.phase == RUNNING:
+            self._go(life, now_s, life.progress.interval_s)
+
     def unmask(self, life: Life, incident: int, now_s: float) -> bool:
         """Its work is known to be corrupt, if it is; whether it holds nodes and is to stop."""
         if life.clean_s == inf:
@@ -301,7 +319,7 @@ class Training:
         """A replica of a service that holds GPUs is wanted no longer."""
         self.accounts.settle(life, now_s)
         if life.phase == RUNNING:
-            self.accounts.stop_work(life)
+            self._stop_work(life, now_s)
         elif life.phase == RESTARTING:
             self.restarts.leave(life, now_s)
         if not isnan(life.interrupted_s):
@@ -338,7 +356,7 @@ class Training:
         """Bring it to a standstill, whatever it was doing."""
         self.accounts.settle(life, now_s)
         if life.phase == RUNNING:
-            self.accounts.stop_work(life)
+            self._stop_work(life, now_s)
         elif life.phase == RESTARTING:
             self.restarts.leave(life, now_s)
         life.event = life.rejoining = None
@@ -348,6 +366,12 @@ class Training:
         if isnan(life.interrupted_s):
             life.interrupted_s = now_s
             life.interruptions += by_fault
+
+    def _stop_work(self, life: Life, now_s: float) -> None:
+        self.accounts.stop_work(life)
+        if life.spells is not None and self.on_stops is not None:
+            life.phase = IDLED  # so that nobody gives it another pace
+            self.on_stops(life, now_s)
 
     def interrupt(
         self, life: Life, incident: int, nodes: Sequence[int], level: str, now_s: float
@@ -361,14 +385,14 @@ class Training:
             self.drop(life, nodes, now_s)
             return False
         # What it idled of this job before is counted already; now it is less.
-        counted = life.busy_gpus if incident in life.troubled else 0
+        counted = life.idled_gpus if incident in life.troubled else 0
         self._stop_for(life, incident, now_s)
         life.known = False
         life.hits += self.incidents.kind[incident] != RECLAIM
         life.hit.add(level)
         leaving = [node for node in life.leaving if node not in nodes]
         self.drop(life, [*nodes, *leaving], now_s)
-        self.incidents.gpus_idled[incident] += life.busy_gpus - counted
+        self.incidents.gpus_idled[incident] += life.idled_gpus - counted
         return True
 
     def _stop_for(self, life: Life, incident: int, now_s: float) -> None:
@@ -422,10 +446,10 @@ class Training:
             self._stop_for(life, incident, now_s)
             self.save_first(life, life.progress.levels[-1].write_s if saves else 0.0, now_s)
         elif life.phase == RESTARTING and not standing_by:
-            counted = life.busy_gpus if incident in life.troubled else 0
+            counted = life.idled_gpus if incident in life.troubled else 0
             self._stop_for(life, incident, now_s)
             self.drop(life, nodes, now_s)
-            self.incidents.gpus_idled[incident] += life.busy_gpus - counted
+            self.incidents.gpus_idled[incident] += life.idled_gpus - counted
             self.on_idle(life, now_s)
         else:
             self.accounts.settle(life, now_s)
@@ -447,7 +471,7 @@ class Training:
                 life.progress.save_now()
             if life.leaving:
                 self.drop(life, list(life.leaving), now_s)
-                self.incidents.gpus_idled[life.incident] += life.busy_gpus
+                self.incidents.gpus_idled[life.incident] += life.idled_gpus
             self.on_idle(life, now_s)
 
     # -- giving way to another job
@@ -479,7 +503,8 @@ class Training:
         life.phase = SAVING
         life.event = life.rejoining = None
         if write_s:
-            self._cluster.leaving[job.row] = job
+            if not life.is_guest:  # whose GPUs nobody waits for
+                self._cluster.leaving[job.row] = job
             self._cluster.expect_end(job, now_s + write_s)
             life.event = self._clock.call_at(now_s + write_s, COMPLETIONS, self._has_saved, life)
         else:
@@ -488,7 +513,7 @@ class Training:
     def _has_saved(self, event: Event) -> None:
         life: Life = event._value
         if life.event is event:
-            del self._cluster.leaving[life.job.row]
+            self._cluster.leaving.pop(life.job.row, None)
             self.accounts.settle(life, self._clock._now)
             self._give_way(life, self._clock._now)
 

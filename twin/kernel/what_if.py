@@ -36,11 +36,12 @@ class WhatIf:
 
     def __init__(self, tree: PowerTree, draws: Sequence[Draw]) -> None:
         self._tree = tree
-        self.gpus = np.array([draw.gpus for draw in draws], np.int64)
+        self.gpus: Array = np.array([draw.gpus for draw in draws], float)
         self.idle_w: Array = np.array([draw.curves.idle_w for draw in draws])
         self.top_w: Array = np.array([draw.curves.top_w for draw in draws])
         self.power_w: Array = np.array([draw.power_w for draw in draws])
-        self._node, self._here = np.concatenate([draw.place_array for draw in draws], axis=1)
+        node, self._here = np.concatenate([draw.place_array for draw in draws], axis=1)
+        self._node = node.astype(np.int64)
         self._job = np.repeat(np.arange(len(draws)), [len(draw.places) for draw in draws])
         self._capped = [
             (at, np.flatnonzero(np.array(level.cap_w) < inf))

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from twin.errors import DomainError, PolicyError
 from twin.policies.actions import Action
 from twin.policies.cloud_view import CloudView
-from twin.policies.decisions import Burst, Preempt, Start, Wake
+from twin.policies.decisions import Burst, Lodge, Preempt, Start, Wake
+from twin.policies.gap_view import GapView
 from twin.policies.power_view import Demand, Hall, Outlook
 from twin.policies.shared_nodes import Share, SharedNodes
 from twin.policies.view import (
@@ -217,3 +218,19 @@ class OverflowPolicy(ABC):
     @abstractmethod
     def overflow(self, cloud: CloudView) -> Iterator[Burst | Wake]:
         """Yield what to rent now, and for whom; `Wake` to be asked again."""
+
+
+class GuestPolicy(ABC):
+    """Decides which waiting jobs run in the gaps that services leave on their GPUs.
+
+    Asked after the scheduler, at every instant at which there are guests or jobs that wait, and at
+    the times that it names. Each decision is carried out before `lodge` goes on. A guest has a GPU when its host has nothing
+    to do there; it saves before a replica ends whose end is known, and loses what it has not saved
+    when one fails. Then it waits in its old place in the queue.
+    """
+
+    kind: ClassVar[str] = "guests"
+
+    @abstractmethod
+    def lodge(self, view: GapView) -> Iterator[Lodge | Preempt | Wake]:
+        """Yield which jobs begin as guests now, and which guests leave; `Wake` to be asked again."""

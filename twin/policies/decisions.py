@@ -1,4 +1,4 @@
-"""What schedulers and overflow policies may yield: what to start, preempt or rent, and when."""
+"""What schedulers, overflow and guest policies may yield: what to start, preempt or rent."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from twin.policies.gap_view import Gap
     from twin.policies.view import JobView, Placement
 
 
@@ -65,3 +66,11 @@ class Burst:
     pool: int
     nodes: int
     jobs: Sequence[JobView] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Lodge:
+    """Let a waiting job run in the gaps that a service leaves, on GPUs that it shares with it."""
+
+    job: JobView
+    gap: Gap

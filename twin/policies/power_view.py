@@ -72,7 +72,7 @@ class Demand:
     """
 
     now_s: float
-    gpus: NDArray[np.int64]
+    gpus: NDArray[np.float64]
     kind: Sequence[str]
     phase: Sequence[str]
     priority: NDArray[np.int64]

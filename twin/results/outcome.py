@@ -37,6 +37,7 @@ from twin.tables import (
     JOB_STATES,
     JOBS,
     POWER,
+    STAYS,
     TIMELINE,
     Table,
 )
@@ -60,6 +61,7 @@ class Outcome:
     replicas: pd.DataFrame | None = None  # beside `jobs`; None where there are no services
     rentals: pd.DataFrame | None = None  # None where there are no clouds
     reservations: pd.DataFrame | None = None  # a row each; None where there are none
+    stays: pd.DataFrame | None = None  # None where no service leaves gaps
     egress: dict[str, tuple[float, float]] | None = None  # cloud -> bytes moved back, USD
 
 
@@ -109,6 +111,7 @@ def outcome(
     return Outcome(
         jobs=_jobs(record, jobs, shares, site).iloc[kept].reset_index(drop=True),
         allocations=_frame(ALLOCATIONS, record.allocations),
+        stays=_frame(STAYS, record.stays) if record.stays is not None else None,
         incidents=_incidents(record, jobs, site),
         timeline=_timeline(record, starts_s),
         domains=_domains(record, jobs["submit_s"].to_numpy(), site, starts_s, tariff, series),
@@ -129,7 +132,7 @@ def _jobs(record: Record, jobs: pd.DataFrame, shares: dict[str, Any], site: Site
     n = len(jobs)
     submit_s = jobs["submit_s"].to_numpy()
     pool_of = np.full(n, len(site.pools), np.int32)
-    held = record.allocations
+    held = record.spells
     pool_of[held["job"]] = site.node_pool[held["node"]]
     names = [*(pool.name for pool in site.pools), ""]
     columns: dict[str, Any] = {
@@ -157,6 +160,10 @@ def _jobs(record: Record, jobs: pd.DataFrame, shares: dict[str, Any], site: Site
         columns[name] = record.lives[name] if record.lives is not None else np.zeros(n)
     columns["migrations"] = migrations(held["job"], held["node"], held["start_s"], held["end_s"], n)
     columns |= {f"{name}_gpu_s": values for name, values in shares.items()}
+    columns["guest_fraction"] = np.zeros(n)
+    if record.stays is not None and record.lives is not None:
+        held_gpu_s, as_guest_gpu_s = sum(shares.values()), record.lives["guest_gpu_s"]
+        columns["guest_fraction"] = as_guest_gpu_s / np.where(held_gpu_s > 0, held_gpu_s, 1.0)
     return _frame(JOBS, columns)
 
 
@@ -169,7 +176,7 @@ def _queued_s(record: Record, submit_s: Any) -> Any:
     if record.lives is None:  # who starts holds its GPUs to the end
         from_s = np.where(np.isnan(record.start_s), leave_s, record.start_s)
         return np.asarray(from_s - submit_s)
-    held = record.allocations
+    held = record.spells
     spells = waiting(submit_s, leave_s, held["job"], held["start_s"], held["end_s"])
     job, from_s, to_s = spells
     return np.bincount(job, to_s - from_s, len(submit_s))

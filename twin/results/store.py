@@ -18,6 +18,7 @@ from twin.errors import ResultError, StorageError
 from twin.tables import (
     ALLOCATIONS,
     CLOUD_TABLES,
+    GUEST_TABLES,
     DOMAINS,
     INCIDENTS,
     JOBS,
@@ -26,6 +27,7 @@ from twin.tables import (
     POWER_TABLES,
     RENTALS,
     RUN_TABLES,
+    STAYS,
     TIMELINE,
     Table,
 )
@@ -135,6 +137,13 @@ class Results:
         if not (self.path / f"{POWER.name}.parquet").exists():
             return None
         return self._table(POWER)
+
+    @cached_property
+    def stays(self) -> pd.DataFrame | None:
+        """One row per guest and node: `twin.tables.STAYS`; None where no service leaves gaps."""
+        if not (self.path / f"{STAYS.name}.parquet").exists():
+            return None
+        return self._table(STAYS)
 
     @cached_property
     def rentals(self) -> pd.DataFrame | None:
@@ -269,7 +278,7 @@ def write_run(
     scenario_yaml: str,
 ) -> None:
     """Write the tables and texts of a run into a folder (see `whole_or_nothing`)."""
-    for table in (*RUN_TABLES, *POWER_TABLES, *CLOUD_TABLES):
+    for table in (*RUN_TABLES, *POWER_TABLES, *CLOUD_TABLES, *GUEST_TABLES):
         frame = getattr(outcome, table.name)
         if frame is not None:
             write_table(frame, folder / f"{table.name}.parquet")

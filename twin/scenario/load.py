@@ -21,6 +21,7 @@ from twin.scenario.yaml_tree import Node, Place, core_scalar, parse
 INPUT_FILES = (
     "workload.trace.path",
     "workload.services.replicas.file.path",
+    "workload.services.busy.file.path",
     "site.node_list.path",
     "failures.records.path",
     "power.cooling.weather.file",

@@ -31,7 +31,7 @@ def overlay(base: Node, over: Node, kind: Kind) -> Node:
 
 
 def _spelled_out(node: Node, kind: Kind) -> dict[str, Node] | None:
-    """The entries of a mapping, or of what plain text stands for; None for anything else."""
+    """The entries of a mapping, or of what text or a number stands for; None for anything else."""
     if isinstance(node.value, dict):
         return node.value
     if isinstance(node.value, str):
@@ -39,6 +39,8 @@ def _spelled_out(node: Node, kind: Kind) -> dict[str, Node] | None:
             return {node.value: Node({}, node.place)}
         if isinstance(kind, type) and kind.shorthand:
             return {kind.shorthand: node}
+    if isinstance(node.value, int | float) and isinstance(kind, type) and kind.number:
+        return {kind.number: node}
     return None
 
 

@@ -71,6 +71,8 @@ Lighting = Annotated[PolicyRef, PolicyName("lighting", "{sleep: {after: 10 min}}
 Admission = Annotated[PolicyRef, PolicyName("admission", "{cheap: {patience: 12 h}}")]
 Overflow = Annotated[PolicyRef, PolicyName("overflow", "{by-wait: {patience: 30 min}}")]
 
+Guests = Annotated[PolicyRef, PolicyName("guests", "{fill: {kinds: [batch]}}")]
+
 
 class Policies(Section):
     """The policies of a run."""
@@ -122,6 +124,11 @@ class Policies(Section):
     overflow: Overflow = Field(
         default=PolicyRef("never"),
         description="when nodes of a cloud are rented, and for which jobs",
+        json_schema_extra={"default": "never"},
+    )
+    guests: Guests = Field(
+        default=PolicyRef("never"),
+        description="which jobs run in the gaps that services leave on their GPUs",
         json_schema_extra={"default": "never"},
     )
     reservations: tuple[Reservation, ...] = Field(

@@ -118,6 +118,17 @@ class Scenario(Section):
         return self
 
     @model_validator(mode="after")
+    def _guests_find_hosts(self) -> Self:
+        name = self.policies.guests.name
+        if name != "never" and not any(each.guests for each in self.workload.services):
+            message = (
+                f"{name} has no gap to use: give a service of workload.services busy and guests, "
+                "for example busy: 0.4 and guests: {memory: 0.3}"
+            )
+            raise fault(message, name, "policies", "guests")
+        return self
+
+    @model_validator(mode="after")
     def _clouds_go_with_the_rest(self) -> Self:
         clouds = [at for at, pool in enumerate(self.site.pools) if pool.cloud is not None]
         name = self.policies.overflow.name

@@ -71,6 +71,8 @@ class Section(BaseModel):
     instead: ClassVar[str] = ""
     # The key that plain text stands for: `node: dgx-h100` is `node: {use: dgx-h100}`.
     shorthand: ClassVar[str] = ""
+    # The key that a number alone stands for: `busy: 0.4` is `busy: {share: 0.4}`.
+    number: ClassVar[str] = ""
     # The one field, where the value in YAML is that field itself: `time_scale: 0.5`.
     bare: ClassVar[str] = ""
 
@@ -89,10 +91,11 @@ class Section(BaseModel):
         cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         schema = handler(core_schema)
-        if cls.shorthand:
+        short = cls.shorthand or cls.number
+        if short:
             definition = handler.resolve_ref_schema(schema)
             whole = dict(definition)
-            text = whole["properties"][cls.key_of(cls.shorthand)]
+            text = whole["properties"][cls.key_of(short)]
             definition.clear()
             definition["anyOf"] = [text, whole]
         return schema
@@ -102,6 +105,8 @@ class Section(BaseModel):
     def _in_plain_words(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         if cls.shorthand and isinstance(data, str):
             data = {cls.key_of(cls.shorthand): data}
+        if cls.number and isinstance(data, int | float) and not isinstance(data, bool):
+            data = {cls.key_of(cls.number): data}
         try:
             return handler(data)
         except ValidationError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +14,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from twin.errors import InputError
-from twin.streams import stream
 from twin.workload.jobs import Intake, Workload, job_table
+from twin.workload.tides import from_zero, read_tide, wave
 
 if TYPE_CHECKING:
     from twin.scenario.services import Daily, Service
@@ -23,11 +23,8 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
-_DAY_S = 86_400.0
 _MOST = 100_000  # replicas
-_MOST_STEPS = 5_000_000
 _MOST_ROWS = 20_000_000
-_TIME_COLUMNS = ("time_s", "time")
 
 
 @dataclass(frozen=True)
@@ -105,44 +102,16 @@ def demand(service: Service, seed: int, epoch: datetime, end_s: float) -> Tide:
         return daily(asked.daily, seed, f"services/{service.name}", epoch, end_s)
     if asked.steps is not None:
         times, replicas = zip(*asked.steps, strict=True)
-        return _from(np.array(times, float), np.array(replicas, np.int64))
+        return _from_zero(np.array(times, float), np.array(replicas, np.int64))
     assert asked.file is not None  # the schema sees to it
     return _read(Path(asked.file.path), epoch)
 
 
 def daily(asked: Daily, seed: int, name: str, epoch: datetime, end_s: float) -> Tide:
-    """A smooth daily tide in steps.
-
-    Notes
-    -----
-    With ``h`` the time of day in the middle of a step and ``p`` that of the peak,
-    ``least + (most - least) * (1 + cos(2 pi (h - p) / 24 h)) / 2``, on Saturdays and Sundays with
-    ``weekend`` times the rise above ``least``, times the noise of the step, rounded to the nearest
-    whole number. Steps begin at midnight.
-    """
-    since_midnight_s = (epoch - epoch.replace(hour=0, minute=0, second=0, microsecond=0)) / (
-        timedelta(seconds=1)
-    )
-    step_s = asked.step_s
-    first = int(since_midnight_s // step_s)
-    n = int(np.ceil((since_midnight_s + end_s) / step_s)) - first
-    if n > _MOST_STEPS:
-        raise InputError(
-            f"workload.services: a demand in {n:,} steps of {step_s:g} s is too fine; give "
-            "daily.step more"
-        )
-    starts_s = (first + np.arange(max(n, 1))) * step_s  # since midnight of the first day
-    middle_s = starts_s + step_s / 2
-    days = (epoch.weekday() + (middle_s // _DAY_S)) % 7
-    rise = (1 + np.cos(2 * np.pi * (middle_s - asked.peak_s) / _DAY_S)) / 2
-    rise *= np.where(days >= 5, asked.weekend, 1.0)
-    wanted = asked.least + (asked.most - asked.least) * rise
-    if asked.noise:
-        sigma = np.sqrt(np.log1p(asked.noise**2))
-        shocks = stream(seed, name).standard_normal(len(wanted))
-        wanted *= np.exp(sigma * shocks - sigma**2 / 2)
+    """A smooth daily tide in steps, rounded to whole replicas: `twin.workload.tides.wave`."""
+    time_s, wanted = wave(asked, seed, name, epoch, end_s)
     replicas = np.minimum(np.floor(wanted + 0.5), _MOST).astype(np.int64)
-    return _from(np.maximum(starts_s - since_midnight_s, 0.0), replicas)
+    return _from_zero(time_s, replicas)
 
 
 def spells(tide: Tide, end_s: float) -> tuple[Counts, Array, Array]:
@@ -203,12 +172,9 @@ def rows_of(service: Service, tide: Tide, end_s: float, *, closed: bool) -> pd.D
     return job_table(columns)
 
 
-def _from(time_s: Array, replicas: Counts) -> Tide:
+def _from_zero(time_s: Array, replicas: Counts) -> Tide:
     """From second 0 on: what was wanted before that last holds then; nothing before the first."""
-    at = int(np.searchsorted(time_s, 0.0, side="right")) - 1
-    if at < 0:
-        return Tide(np.concatenate([[0.0], time_s]), np.concatenate([[0], replicas]))
-    return Tide(np.concatenate([[0.0], time_s[at + 1 :]]), replicas[at:])
+    return Tide(*from_zero(time_s, replicas, before=0))
 
 
 def _in_queue_order(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -228,38 +194,15 @@ def _in_queue_order(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 def _read(path: Path, epoch: datetime) -> Tide:
-    try:
-        frame = pd.read_csv(path)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path}: cannot be read as a CSV of replicas: {error}") from None
-    time = next((name for name in _TIME_COLUMNS if name in frame), None)
-    if time is None or "replicas" not in frame:
-        known = ", ".join(map(str, frame.columns))
-        raise InputError(
-            f"{path}: needs the column replicas, and time_s (seconds since the start) or time (ISO "
-            f"calendar times); it has {known or 'none'}"
-        )
-    if frame.empty:
-        raise InputError(f"{path}: has no rows; write at least one time and replicas")
-    replicas = pd.to_numeric(frame["replicas"], errors="coerce").to_numpy(float)
-    if time == "time_s":
-        time_s = pd.to_numeric(frame[time], errors="coerce").to_numpy(float)
-    else:
-        stamps = pd.to_datetime(frame[time], errors="coerce", format="ISO8601")
-        if isinstance(stamps.dtype, pd.DatetimeTZDtype):
-            raise InputError(
-                f"{path}: column time names a time zone; write it without, on the clock of the site"
-            )
-        time_s = (stamps - pd.Timestamp(epoch)).dt.total_seconds().to_numpy(float)
-    whole = np.isfinite(replicas) & (replicas >= 0) & (replicas <= _MOST)
-    whole &= replicas == np.floor(np.where(whole, replicas, 0.0))
-    for fine, message in (
-        (np.isfinite(time_s), f"{time} is no time"),
-        (whole, f"replicas must be a whole number from 0 to {_MOST}"),
-        (np.diff(time_s, prepend=-inf) > 0, f"{time} must come after that of the row before"),
-    ):
-        if not fine.all():
-            row = int(np.flatnonzero(~fine)[0])
-            told = ", ".join(str(frame[name].iloc[row]) for name in (time, "replicas"))
-            raise InputError(f"{path}: row {row + 1} ({told}): {message}")
-    return _from(time_s, replicas.astype(np.int64))
+    time_s, replicas = read_tide(path, epoch, "replicas", _IS_COUNT)
+    return _from_zero(time_s, replicas.astype(np.int64))
+
+
+def _is_count(replicas: Array) -> NDArray[np.bool_]:
+    """Which numbers are counts of replicas."""
+    there = np.isfinite(replicas) & (replicas >= 0) & (replicas <= _MOST)
+    whole: NDArray[np.bool_] = replicas == np.floor(np.where(there, replicas, 0.0))
+    return there & whole
+
+
+_IS_COUNT = (_is_count, f"must be a whole number from 0 to {_MOST}")
