@@ -61,7 +61,8 @@ class Record:
         ``job, node, gpu_mask, start_s, end_s``.
     lives : dict of (n_job,) arrays or None
         Where something may fail: GPU-time by share, ``restarts``, ``interruptions``,
-        ``preemptions``, ``interrupted_s`` and ``guest_gpu_s``, and the energy of its GPUs by share, ``<share>_j``.
+        ``preemptions``, ``interrupted_s`` and ``guest_gpu_s``, and the energy of its GPUs by share,
+        ``<share>_j``.
     incidents : Incidents or None
     power : PowerRecord or None
         Where power is computed.

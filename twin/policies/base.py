@@ -224,13 +224,13 @@ class GuestPolicy(ABC):
     """Decides which waiting jobs run in the gaps that services leave on their GPUs.
 
     Asked after the scheduler, at every instant at which there are guests or jobs that wait, and at
-    the times that it names. Each decision is carried out before `lodge` goes on. A guest has a GPU when its host has nothing
-    to do there; it saves before a replica ends whose end is known, and loses what it has not saved
-    when one fails. Then it waits in its old place in the queue.
+    the times that it names. Each decision is carried out before `lodge` goes on. A guest has a GPU
+    when its host has nothing to do there; it saves before a replica ends whose end is known, and
+    loses what it has not saved when one fails. Then it waits in its old place in the queue.
     """
 
     kind: ClassVar[str] = "guests"
 
     @abstractmethod
     def lodge(self, view: GapView) -> Iterator[Lodge | Preempt | Wake]:
-        """Yield which jobs begin as guests now, and which guests leave; `Wake` to be asked again."""
+        """Yield jobs that begin as guests now, and guests that leave; `Wake` to be asked again."""

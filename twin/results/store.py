@@ -18,8 +18,8 @@ from twin.errors import ResultError, StorageError
 from twin.tables import (
     ALLOCATIONS,
     CLOUD_TABLES,
-    GUEST_TABLES,
     DOMAINS,
+    GUEST_TABLES,
     INCIDENTS,
     JOBS,
     JOBS_SINCE,
