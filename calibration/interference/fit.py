@@ -17,6 +17,7 @@ from scipy.optimize import minimize_scalar
 
 from calibration.interference.model import fit, rates_of
 from calibration.interference.pairs import GAVEL_SETS, SETS, Job, Pair, read, read_memory
+from calibration.interference.slices import of_slices
 from calibration.kept import error_table, plain, refit, told
 from twin.physics.interference import Sharing, shared_rates
 
@@ -133,7 +134,8 @@ def by_counter(pairs: Sequence[Pair]) -> tuple[Any, Any]:
 def everything() -> dict[str, Any]:
     """What interference.yaml holds."""
     found: dict[str, Any] = plain(
-        {which: of_set(which) for which in SETS} | {"memory": memory(read_memory())}
+        {which: of_set(which) for which in SETS}
+        | {"slices": of_slices(), "memory": memory(read_memory())}
     )
     return found
 
@@ -167,6 +169,15 @@ def tables(found: dict[str, Any]) -> str:
             for name, job in one["jobs"].items()
         )
         parts.append(head + "".join(rows))
+    parts.append("### slices of an A100: seven networks alone\n")
+    parts.append(error_table(found["slices"]["errors"], "prediction"))
+    parts.append(
+        "| network | busy | fill |\n| --- | ---: | ---: |\n"
+        + "".join(
+            f"| {name} | {job['busy']:.2f} | {job['fill']:.2f} |\n"
+            for name, job in found["slices"]["jobs"].items()
+        )
+    )
     return "\n".join(parts)
 
 

@@ -23,7 +23,7 @@ from twin.physics.scaling import ScalingLaw, step_s
 ROOT = Path(__file__).parents[2]
 MODULES = ("kept", "models", "heterogeneity.measured", "heterogeneity.model", "heterogeneity.fit",
            "scaling.sweeps", "scaling.fit", "interference.pairs", "interference.model",
-           "interference.fit")  # fmt: skip
+           "interference.slices", "interference.fit")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -186,6 +186,16 @@ def test_fillings_are_those_of_the_data(cal: SimpleNamespace, data: Path) -> Non
     for train, name in ((pairs, "in sample"), (others, "GPU type held out: of the other two")):
         fresh = cal.kept.told(fit(train, "concurrent").rates(pairs), measured)
         assert cal.kept.moved(cal.kept.plain(fresh), known[name], rtol=0.05) == []
+
+
+def test_slices_are_those_of_the_data(cal: SimpleNamespace) -> None:
+    """Medians of the logs are kept, so that nothing is skipped; the law is no guess of shares."""
+    known = kept("interference")["slices"]
+    assert cal.kept.moved(cal.kept.plain(cal.interference_slices.of_slices()), known) == []
+    errors = {name: one["median"] for name, one in known["errors"].items()}
+    assert errors["**slice held out**"] < 0.08
+    assert errors["**slice held out**"] < errors["mean of the other networks in that slice"] / 3
+    assert errors["**slice held out**"] < errors["speed in proportion to the slice"] / 3
 
 
 @pytest.mark.parametrize("which", ["p100", "k80", "v100", "lucid"])
