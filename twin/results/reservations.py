@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import nan
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,8 @@ def reservations(record: Record, jobs: pd.DataFrame, site: Site) -> pd.DataFrame
     Returns
     -------
     DataFrame
-        ``name``, ``pool``, ``nodes``, ``start_s``, ``end_s`` as asked for; of the time from start
+        ``name``, ``pool``, ``nodes``, ``start_s``, ``end_s`` as asked for; ``complete_s``, when all
+        nodes were first there for it, NaN if they never were [s]; of the time from start
         to end within the run: ``reserved_node_s``, the nodes asked for times that time, and what
         became of it: ``used_node_s`` by jobs that it is for, ``idle_node_s``, ``others_node_s``
         held by jobs of others that saved or could not be stopped, and ``short_node_s``, nodes that
@@ -56,6 +58,7 @@ def _row(
     from_s, to_s = (each[near] for each in times_s)
     spells = told.spells
     mine = spells["reservation"] == at
+    had: list[tuple[float, float]] = []  # from when to when each node was there for it
     had_s = used_gpu_s = others_gpu_s = drained_gpu_s = 0.0
     for where, since_s, until_s in zip(
         *(spells[name][mine].tolist() for name in ("node", "start_s", "end_s")), strict=True
@@ -74,6 +77,7 @@ def _row(
         drained_gpu_s += (opens_s - since_s) * size - held_gpu_s(
             np.ones_like(own), since_s, opens_s
         )
+        had.append((opens_s, until_s))
         had_s += until_s - opens_s
         used_gpu_s += held_gpu_s(own, opens_s, until_s)
         others_gpu_s += held_gpu_s(~own, opens_s, until_s)
@@ -85,6 +89,7 @@ def _row(
         "nodes": asked.nodes,
         "start_s": asked.start_s,
         "end_s": asked.end_s,
+        "complete_s": _complete_s(had, asked.nodes),
         "reserved_node_s": reserved_node_s,
         "used_node_s": used_gpu_s / size,
         "idle_node_s": had_s - (used_gpu_s + others_gpu_s) / size,
@@ -93,3 +98,11 @@ def _row(
         "jobs_preempted": told.jobs_preempted[at],
         "drained_gpu_s": drained_gpu_s,
     }
+
+
+def _complete_s(had: list[tuple[float, float]], nodes: int) -> float:
+    """When so many nodes were had at a time for the first time; NaN if never. [s]"""
+    for at_s in sorted({since_s for since_s, _ in had}):
+        if sum(since_s <= at_s < until_s for since_s, until_s in had) >= nodes:
+            return at_s
+    return nan
