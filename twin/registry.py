@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from importlib.metadata import entry_points
+from math import isfinite
 from pathlib import Path
 from typing import Any, Generic, TypeVar, get_type_hints
 
@@ -210,11 +211,20 @@ def _as(kind: Any, where: str, option: str, value: Any, known: Mapping[str, Any]
             return parse_quantity(value, TIME)
         except UnitError as error:
             raise PolicyError(f"{where}: {error}") from None
+    if not _is_finite(value):
+        raise PolicyError(f"{where}: {value!r} is no number to go by; write a finite one")
     try:
         # As JSON, because strict JSON has no tuples and takes lists for them.
         return TypeAdapter(kind).validate_json(json.dumps(value), strict=True)
     except ValidationError as error:
         raise PolicyError(f"{where}: {error.errors()[0]['msg']}, found {value!r}") from None
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether all numbers in a value are."""
+    if isinstance(value, Mapping | list | tuple):
+        return all(map(_is_finite, value.values() if isinstance(value, Mapping) else value))
+    return not isinstance(value, float) or isfinite(value)
 
 
 def load_plugin(path: Path) -> None:

@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from math import inf, nan
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,19 @@ def test_unknown_policy_and_option():
         SCHEDULERS.get("fifoo")
     with pytest.raises(PolicyError, match="fifo has no option 'depth'"):
         make_policy("schedulers", "fifo", {"depth": 3})
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("multifactor", {"age_weight": nan}),
+        ("multifactor", {"qos": {"high": inf}}),
+        ("tiresias", {"thresholds_gpu_h": [1.0, nan]}),
+    ],
+)
+def test_options_are_finite(name, options):
+    with pytest.raises(PolicyError, match="write a finite one"):
+        make_policy("schedulers", name, options)
 
 
 PLUGIN = '''

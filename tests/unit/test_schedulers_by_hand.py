@@ -1,8 +1,12 @@
 """Schedulers on cases of a few jobs in which every start is known by hand."""
 
+import re
+
 import numpy as np
 import pytest
 from schedulers_case import costly, hall, made, play, spells, work
+
+from twin.errors import PolicyError
 
 ONE, TWO = hall(1), hall(2)
 
@@ -172,3 +176,24 @@ def test_themis_serves_everyone_within_as_many_leases_as_there_are_jobs(n, m):
     record = play(hall(m), jobs, made("themis", round="10 s", filter=0.0))
     assert not np.isnan(record.end_s).any()
     assert max(max(gaps(record, job)) for job in range(n)) <= 10.0 * n
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "labels", "words"),
+    [
+        (("quotas", {"gpus": {"vison": 2}}), groups("lab/vision", "speech"),
+         "quotas.gpus: no job has the group vison; did you mean 'lab/vision'"),
+        (("multifactor", {"qos": {"hihg": 2.0}}), {"qos": ["high", "low"]},
+         "multifactor.qos: no job has the qos hihg; did you mean 'high'"),
+        (("multifactor", {"shares": {"ada": 2.0}}), {"user": ["bob", "eve"]},
+         "multifactor.shares: no job has the user ada; Known: bob, eve"),
+    ],
+)  # fmt: skip
+def test_names_of_which_no_job_has_any_are_refused(scheduler, labels, words):
+    name, options = scheduler
+    with pytest.raises(PolicyError, match=re.escape(words)):
+        play(hall(4), work((0, 9, 2), (0, 9, 1), **labels), made(name, **options))
+    # Some of them may be without jobs, and jobs without a label say nothing of names.
+    option = {key: value | {next(iter(labels.values()))[0]: 2} for key, value in options.items()}
+    assert play(hall(4), work((0, 9, 2), (0, 9, 1), **labels), made(name, **option)).end_s.all()
+    assert play(hall(4), work((0, 9, 2), (0, 9, 1)), made(name, **options)).end_s.all()

@@ -1,4 +1,4 @@
-"""The waiting jobs of each user or group, oldest first."""
+"""Users and groups: the waiting jobs of each, oldest first, and whether a name is any job's."""
 
 from __future__ import annotations
 
@@ -7,7 +7,22 @@ from heapq import heapify, heappop, heappush
 
 import numpy as np
 
+from twin.errors import PolicyError, did_you_mean
 from twin.policies.view import ClusterView, QueueView
+
+
+def require_any(option: str, names: Iterable[str], known: Iterable[str], column: str) -> None:
+    """Refuse names of which no job of the run has any: they are mistyped.
+
+    Raises
+    ------
+    PolicyError
+        Some names that no job has are fine: a window of a trace may be without them.
+    """
+    asked, there = set(names), {name for name in known if name}
+    if asked and there and not asked & there:
+        hint = did_you_mean(min(asked), there)
+        raise PolicyError(f"{option}: no job has the {column} {', '.join(sorted(asked))}; {hint}")
 
 
 class Waiting:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.errors import DomainError
+from twin.policies.labels import require_any
 from twin.policies.priority import Backfill, PriorityScheduler
 from twin.policies.ranking import Keys
 from twin.policies.view import ClusterView, JobsView, UsageView
@@ -74,6 +75,12 @@ class Multifactor(PriorityScheduler):
         return self.calculate_every_s
 
     def order(self, jobs: JobsView, cluster: ClusterView) -> Keys:
+        if "names-known" not in cluster.notes:
+            cluster.notes["names-known"] = True
+            columns = {"shares": self.share_by, "qos": "qos", "partitions": "pool"}
+            for option, column in columns.items():
+                known = jobs.codes(column)[1]
+                require_any(f"multifactor.{option}", getattr(self, option), known, column)
         age = np.minimum((jobs.now_s - jobs.submit_s) / self.max_age_s, 1.0)
         total = self.age_weight * age
         if self.size_weight:

@@ -13,7 +13,7 @@ import numpy as np
 from twin.errors import DomainError
 from twin.policies.base import Decision, Scheduler
 from twin.policies.decisions import Preempt, Start
-from twin.policies.labels import Waiting
+from twin.policies.labels import Waiting, require_any
 from twin.policies.view import ClusterView, JobView, QueueView, UsageView
 from twin.registry import policy
 
@@ -55,9 +55,12 @@ class Quotas(Scheduler):
     def choose(self, queue: QueueView, cluster: ClusterView) -> Iterator[Decision]:
         if queue.head is None:
             return
+        usage = cluster.usage("group")
+        if "waiting" not in cluster.notes:
+            known = {level for name in usage.names for level in levels(name)}
+            require_any("quotas.gpus", self.gpus, known, "group")
         waiting: Waiting = cluster.notes.setdefault("waiting", Waiting("group"))
         waiting.update(queue, cluster)
-        usage = cluster.usage("group")
         yield from self._start(queue, cluster, waiting, usage, beyond=False)
         if self.borrow and cluster.free_gpus and not cluster.leaving:
             waiting.update(queue, cluster)  # who gave way for nothing may borrow elsewhere
