@@ -310,3 +310,38 @@ def test_nothing_of_a_suspended_job_is_lost_where_nobody_says_what_saving_takes(
     assert tables.jobs["start_s"].tolist() == [0, 50]
     assert tables.jobs["end_s"].tolist() == [130, 70]
     assert np.isclose(tables.gpu_time["useful"], 240)
+
+
+ROUNDS = ["gavel", "sia", "themis"]
+
+
+@pytest.mark.parametrize("scheduler", ROUNDS)
+def test_rounds_divide_what_is_open_alone(scheduler):
+    """One of two nodes is closed: job 0, which asks for both, takes no room from job 1."""
+    table = jobs((100, 2000, 4), (100, 1000, 2), **groups(*"bb"))
+    case = Case(hall(2), table, reserved(1, 50, 5000, groups=("a",)), scheduler=scheduler)
+    assert case.spells(1)[0][:2] == (1, 100)
+    assert case.jobs["start_s"][0] >= 5000
+
+
+@pytest.mark.parametrize("scheduler", ["gavel", "themis"])
+def test_what_runs_on_closed_nodes_keeps_what_it_holds_elsewhere(scheduler):
+    """Job 0 is on two nodes, of which one is reserved for it: jobs 1 and 2 take turns on the third.
+
+    It is not moved, as it is on a closed node, so that its other node is nobody's to give.
+    """
+    table = jobs((0, 20000, 4), (0, 30000, 2), (100, 10000, 2), **groups(*"abb"))
+    case = Case(hall(3), table, reserved(1, 50, 19000, groups=("a",)), scheduler=scheduler)
+    nodes = {node for node, from_s, _ in case.spells(0) if from_s < 19000}
+    assert case.closed()[0][1] in nodes
+    assert {node for node, from_s, _ in case.spells(2) if from_s < 19000} == {0, 1, 2} - nodes
+
+
+@pytest.mark.parametrize("scheduler", ROUNDS)
+def test_rounds_leave_nodes_that_will_be_closed_to_short_jobs(scheduler):
+    """Of two nodes one is reserved from 2000 on: one long job has room, and the short one."""
+    table = jobs((0, 3000, 2), (0, 3000, 2), (0, 700, 2), **groups(*"bbb"))
+    asked = Reservation("demo", 0, 1, 2000.0, 4000.0, groups=("a",))
+    case = Case(hall(2), table, asked, scheduler=scheduler)
+    assert case.spells(2)[0][:2] == (0, 0)
+    assert case.told("others_node_s", "jobs_preempted") == [0, 0]

@@ -257,7 +257,8 @@ class Reserved:
     def _publish(self) -> None:
         """Tell the cluster which nodes are closed, and which will be."""
         closed = {node: each.asked.end_s for each in self._kept for node in each.nodes}
-        self._cluster.reserve_nodes(closed)
+        if closed != self._cluster.reserved:
+            self._cluster.reserve_nodes(closed)
         self._cluster.look_ahead(
             [
                 Window(

@@ -32,7 +32,8 @@ class RoundScheduler(Scheduler):
     granted what they hold run on undisturbed, as do those that have taken longer to start than they
     have worked since, or short rounds would be all starting. Grants whose GPUs are not free yet,
     because others save, or lie scattered over too many nodes, start within the round as soon as
-    they can. A job that arrives waits for the next round.
+    they can. A job that arrives waits for the next round, which begins early when nodes are closed
+    for a reservation, or opened again.
     """
 
     preempts: ClassVar[bool] = True
@@ -54,7 +55,10 @@ class RoundScheduler(Scheduler):
         notes = cluster.notes
         if queue.head is None and not cluster.running:
             return
-        if cluster.now_s >= notes.get("round_ends_s", -inf):
+        # What is open is divided anew at once when nodes are closed or opened.
+        moved = notes.get("closed") is not cluster.reserved
+        if moved or cluster.now_s >= notes.get("round_ends_s", -inf):
+            notes["closed"] = cluster.reserved
             # The number of the next round, not a sum: rounds must not drift.
             notes["round_ends_s"] = (floor(cluster.now_s / self.round_s + 1e-9) + 1) * self.round_s
             running: list[Any] = [job for job in cluster.running if cluster.can_preempt(job)]

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.policies.room import Limit, Room
 from twin.policies.rounds import Grant, RoundScheduler
 from twin.policies.view import ClusterView, JobView
 from twin.policies.work_left import work_left_s
@@ -54,24 +55,42 @@ class Gavel(RoundScheduler):
             for pool in allowed(job):
                 speed[at, pool] = cluster.rate(job, pool, job.gpus)
         gpus = np.array([job.gpus for job in jobs], float)
-        room = np.array([pool.gpus for pool in cluster.site.pools], float)
-        share = self._share(jobs, speed, gpus, room, cluster)
+        room = Room(cluster, [[pool] for pool in range(pools)])
+        if not room.gpus().any():
+            return []
+        level = np.zeros((len(jobs), pools), np.int64)
+        for at, job in enumerate(jobs if cluster.closing else ()):
+            for pool in allowed(job):
+                level[at, pool] = room.level(job, pool, job.gpus)
+        share = self._share(jobs, speed, gpus, room, level, cluster)
         had = self._had(jobs, pools, cluster)
         urgency = share / np.maximum(had, 1e-3)
         order = np.argsort(-urgency, axis=None, kind="stable")
         grants, taken = [], set[int]()
         for at, pool in zip(*np.unravel_index(order, urgency.shape), strict=True):
-            if share[at, pool] > 1e-6 and at not in taken and gpus[at] <= room[pool]:
-                room[pool] -= gpus[at]
+            if share[at, pool] <= 1e-6 or at in taken:
+                continue
+            if room.take(int(pool), jobs[at].gpus, int(level[at, pool])):
                 taken.add(int(at))
                 grants.append(Grant(jobs[at], pool=int(pool)))
         return grants
 
     def _share(
-        self, jobs: Sequence[JobView], speed: Array, gpus: Array, room: Array, cluster: ClusterView
+        self,
+        jobs: Sequence[JobView],
+        speed: Array,
+        gpus: Array,
+        open_: Room,
+        level: NDArray[np.int64],
+        cluster: ClusterView,
     ) -> Array:
-        """(n_job, n_pool) shares of time, found anew when jobs have come or gone, as in Gavel."""
-        present = sorted(job.row for job in jobs)
+        """(n_job, n_pool) shares of time, found anew when jobs have come or gone, as in Gavel.
+
+        Also when nodes were closed or opened, or a reservation has come nearer than a job is long.
+        """
+        room = open_.gpus()
+        levels = [(job.row, *of) for job, of in zip(jobs, level.tolist(), strict=True)]
+        present = sorted(levels), room.tolist()
         known = cluster.notes.get("shares")
         if known is None or known[0] != present:
             alike = not self.aware
@@ -79,7 +98,9 @@ class Gavel(RoundScheduler):
             whole = room.sum(keepdims=True) if alike else room
             scale = self._scale(jobs, counted, gpus, whole, cluster)
             worst_counts = self.objective in ("max-min", "makespan")
-            found = time_shares(counted, gpus, whole, scale, worst_counts)
+            pool = np.tile(np.arange(len(room)), len(jobs))
+            limits = [] if alike else open_.limits(pool, level.ravel())
+            found = time_shares(counted, gpus, whole, scale, worst_counts, limits)
             if alike:  # of each pool by its GPUs, among those that will do
                 spread = np.where(speed > 0, room, 0.0)
                 found = found * spread / np.maximum(spread.sum(1, keepdims=True), 1e-12)
@@ -126,7 +147,14 @@ def allowed(job: JobView) -> Sequence[int]:
     return job.asked.pools
 
 
-def time_shares(speed: Array, gpus: Array, room: Array, scale: Array, max_min: bool) -> Array:
+def time_shares(
+    speed: Array,
+    gpus: Array,
+    room: Array,
+    scale: Array,
+    max_min: bool,
+    limits: Sequence[Limit] = (),
+) -> Array:
     """Shares of time on each pool that are best for the worst off, or in sum.
 
     Parameters
@@ -141,6 +169,8 @@ def time_shares(speed: Array, gpus: Array, room: Array, scale: Array, max_min: b
         What throughputs are multiplied by before they are compared or summed.
     max_min : bool
         Whether the least counts, or the sum.
+    limits : sequence of Limit
+        Further limits to the GPUs of some jobs on some pools, job by job a pool each.
 
     Returns
     -------
@@ -172,6 +202,13 @@ def time_shares(speed: Array, gpus: Array, room: Array, scale: Array, max_min: b
         entry += [-value.ravel() / unit, np.ones(len(can))]
         most.append(np.zeros(n_job))
     rows = n_job * (1 + max_min) + n_pool
+    for counts, at_most in limits:
+        some = np.flatnonzero(counts)
+        row.append(np.full(len(some), rows))
+        column.append(some)
+        entry.append(gpus[job[some]])
+        most.append(np.array([at_most]))
+        rows += 1
     triplets = np.concatenate(entry), (np.concatenate(row), np.concatenate(column))
     within: Any = coo_array(triplets, (rows, n + 1)).tocsr()
 

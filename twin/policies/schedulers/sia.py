@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.errors import DomainError
+from twin.policies.room import Limit, Room
 from twin.policies.rounds import Grant, RoundScheduler
 from twin.policies.schedulers.gavel import allowed
 from twin.policies.view import ClusterView, JobView
@@ -70,10 +71,12 @@ class Sia(RoundScheduler):
                 worth.append(rate / least * (1.0 if same else keeps))
         if not choices:
             return []
-        room = np.array([pool.gpus for pool in cluster.site.pools], float)
+        room = Room(cluster, [[pool] for pool in range(len(cluster.site.pools))])
+        level = [room.level(jobs[at], pool, gpus) for at, pool, gpus in choices]
         chosen = best_choices(
             np.array(choices), np.array(worth) ** self.power, np.sign(self.power) * 1.0,
-            self.idle_cost, len(jobs), room,
+            self.idle_cost, len(jobs), room.gpus(),
+            room.limits(np.array(choices)[:, 1], np.array(level)),
         )  # fmt: skip
         grants = [Grant(jobs[at], gpus, pool) for at, pool, gpus in (choices[c] for c in chosen)]
         return sorted(grants, key=lambda grant: -grant.gpus)
@@ -106,6 +109,7 @@ def best_choices(
     idle_cost: float,
     n_job: int,
     room: Array,
+    limits: Sequence[Limit] = (),
 ) -> list[int]:
     """At most one choice a job, within the room of each pool, of the best sum.
 
@@ -121,6 +125,8 @@ def best_choices(
     n_job : int
     room : (n_pool,) array
         GPUs of each pool.
+    limits : sequence of Limit
+        Further limits to the GPUs of some choices together.
 
     Returns
     -------
@@ -135,12 +141,16 @@ def best_choices(
     one_each = coo_array((np.ones(n), (choices[:, 0], columns)), (n_job, n)).tocsr()
     by_pool = (choices[:, 2].astype(float), (choices[:, 1], columns))
     within = coo_array(by_pool, (len(room), n)).tocsr()
+    constraints = [LinearConstraint(one_each, ub=1), LinearConstraint(within, ub=room)]
+    for counts, most in limits:
+        row = np.where(counts, choices[:, 2], 0).astype(float)
+        constraints.append(LinearConstraint(row[np.newaxis], ub=most))
     with _quiet():
         solved = milp(
             -sign * value - idle_cost,
             integrality=np.ones(n, np.int64),
             bounds=Bounds(0, 1),
-            constraints=[LinearConstraint(one_each, ub=1), LinearConstraint(within, ub=room)],
+            constraints=constraints,
             options={"mip_rel_gap": 1e-3},
         )
     if solved.x is None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from twin.errors import DomainError
+from twin.policies.room import Room
 from twin.policies.rounds import Grant, RoundScheduler
 from twin.policies.view import ClusterView, JobView
 from twin.registry import policy
@@ -37,7 +38,8 @@ class Themis(RoundScheduler):
             raise DomainError("filter: must be at least 0 and less than 1")
 
     def allocate(self, jobs: Sequence[JobView], cluster: ClusterView) -> list[Grant]:
-        share = cluster.site.n_gpus / max(len(jobs), 1)
+        room = Room(cluster, [range(len(cluster.site.pools))])
+        share = max(float(room.gpus()[0]), 1.0) / max(len(jobs), 1)
 
         def rho(job: JobView) -> float:
             alone_s = job.duration_s * max(job.gpus / share, 1.0)
@@ -48,9 +50,10 @@ class Themis(RoundScheduler):
         offered = max(round((1 - self.filter) * len(jobs)), 1)
         first, rest = worst_first[:offered], worst_first[offered:]
         rest.sort(key=lambda job: job.start_s != job.start_s)  # who runs before who waits
-        free, grants = cluster.site.n_gpus, []
-        for job in (*first, *rest):
-            if job.gpus <= free:
-                free -= job.gpus
-                grants.append(Grant(job))
-        return grants
+        served = (*first, *rest)
+        pools = [job.asked.pools[0] for job in served]
+        return [
+            Grant(job)
+            for job, pool in zip(served, pools, strict=True)
+            if room.take(0, job.gpus, room.level(job, pool, job.gpus))
+        ]
