@@ -124,6 +124,10 @@ def slice_rate(busy: ArrayLike, share: ArrayLike, fill: ArrayLike = 1.0) -> Arra
     Kernels take ``max(1, fill / share)`` times as long, the host's part stays:
     ``1 / (1 - busy + busy max(1, fill / share))``. Slices are taken to be cut in proportion;
     a MIG slice's share of memory may differ from that of its cores.
+
+    Sources
+    -------
+    [miso2022] for the steps that it was tested on, in calibration/interference.
     """
     (at_gpu, filled, part) = fraction(busy=busy, fill=fill, share=share)
     if np.any(part == 0):
