@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from twin.tables import GPU_TIME_SHARES, JOBS, TIMELINE
+from twin.tables import GPU_TIME_SHARES, JOBS, JOBS_SINCE, TIMELINE
 
 DAY_S = 86400.0
 
@@ -91,6 +91,7 @@ def jobs_table(**columns: Any) -> pd.DataFrame:
     end_s = start_s + run_s
     state = np.where(np.isnan(start_s), "queued", "completed")
     made: dict[str, Any] = {
+        **JOBS_SINCE,
         "job_id": [f"job-{k}" for k in range(n)],
         "end_s": end_s,
         "nodes": np.where(np.isnan(start_s), 0, -(-gpus // 8)),

@@ -8,11 +8,13 @@ from pathlib import Path
 
 from twin.errors import InputError
 from twin.report import differences, numbers, schedulers
+from twin.report.batch import batch_jobs
 from twin.report.board import boards, leaders
 from twin.report.figures.ledgers import ledgers
 from twin.report.figures.queues import Clocked, queues
 from twin.report.figures.waits import Curve, completion_curves, wait_curves
 from twin.report.filling import filling
+from twin.report.held import batch_timeline
 from twin.report.html import render, save
 from twin.report.intervals import intervals
 from twin.report.pairs import Paired, paired, same_jobs
@@ -114,7 +116,13 @@ def pictures(
     """Ledgers side by side; waits, completion, and queue and use over time, a line a run."""
     shares = [{s.name: share_of_bought(run, s.name) for s in GPU_TIME_SHARES} for run in runs]
     clocked = [
-        Clocked(run.timeline, length_s(run), installed_gpus(run), run_letter(index), strokes[index])
+        Clocked(
+            batch_timeline(run),
+            length_s(run),
+            installed_gpus(run),
+            run_letter(index),
+            strokes[index],
+        )
         for index, run in enumerate(runs)
     ]
 
@@ -122,7 +130,7 @@ def pictures(
         return [run_name(index, label, length) for index, label in enumerate(labels)]
 
     def curves(column: str) -> list[Curve]:
-        values_s = [known(run.jobs, column) for run in runs]
+        values_s = [known(batch_jobs(run), column) for run in runs]
         drawn = enumerate(zip(names(17), values_s, strokes, strict=True))
         return [
             Curve(name, times_s, s.colour, s.dash, run_letter(index), s.strong)
@@ -162,7 +170,7 @@ def _answer(rows: Sequence[differences.Row], index: int) -> str:
 
 def _remark(runs: Sequence[Results]) -> str:
     """How far the differences may be trusted."""
-    alike = all(same_jobs(runs[0].jobs, run.jobs) for run in runs[1:])
+    alike = all(same_jobs(batch_jobs(runs[0]), batch_jobs(run)) for run in runs[1:])
     other = (
         ""
         if alike
@@ -182,5 +190,6 @@ def _remark(runs: Sequence[Results]) -> str:
 
 
 def _pairing(index: int, first: Results, other: Results) -> Pairing:
-    rows = paired(first.jobs, other.jobs) if same_jobs(first.jobs, other.jobs) else []
+    before, after = batch_jobs(first), batch_jobs(other)
+    rows = paired(before, after) if same_jobs(before, after) else []
     return Pairing(run_letter(index), rows)

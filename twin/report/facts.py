@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from twin.report import numbers
+from twin.report.batch import batch_jobs
 from twin.report.sizes import known
 from twin.report.source import installed_gpus, ledger, length_s, share_of_bought
 from twin.report.theme import SHARE_COLOURS
@@ -54,7 +55,7 @@ def answer(run: Results) -> str:
     sentences = [
         f"Of {numbers.count(gpus)} GPUs{rented} over {span}, {useful} of GPU-time did useful work"
     ]
-    wait_s = known(run.jobs, "wait_s")
+    wait_s = known(batch_jobs(run), "wait_s")
     if not total:
         sentences.append("no job was submitted.")
     elif not wait_s.size:
@@ -80,7 +81,7 @@ def largest_loss(run: Results) -> str:
 
 def waited_fraction(run: Results) -> float | None:
     """Share of the jobs that waited, of those that started; None if none did."""
-    wait_s = known(run.jobs, "wait_s")
+    wait_s = known(batch_jobs(run), "wait_s")
     return float((wait_s > 0).mean()) if wait_s.size else None
 
 
@@ -119,7 +120,7 @@ def cards(run: Results, *, without: tuple[str, ...] = ()) -> list[Card]:
     submitted = numbers.count(look_up(run.summary, "jobs.submitted") or 0)
     more = {
         USEFUL.key: "of what was bought",
-        WAITED.key: f"of {numbers.count(known(run.jobs, 'wait_s').size)} that started",
+        WAITED.key: f"of {numbers.count(known(batch_jobs(run), 'wait_s').size)} that started",
         "utilisation": "GPU-time that jobs asked for, of what was installed until the last end",
         "jobs.completed": f"of {submitted} submitted",
         "scheduling.jain": "attained over entitled GPU-time; 1 if all are served alike",

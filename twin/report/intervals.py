@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from twin.metrics.jobs import SLOWDOWN_BOUND_S
 from twin.metrics.paired import PairedMean, paired_means
 from twin.report import numbers
+from twin.report.batch import batch_jobs
 from twin.report.pairs import same_jobs
 from twin.results.store import Results
 
@@ -47,17 +48,18 @@ def intervals(runs: Sequence[Results]) -> Intervals:
 
     A run that was given other jobs than the first has none.
     """
-    first = per_job(runs[0].jobs)
+    jobs = [batch_jobs(run) for run in runs]
+    first = per_job(jobs[0])
     keys: list[tuple[int, str]] = []
     differences: list[Array] = []
-    for index, run in enumerate(runs[1:], start=1):
-        if same_jobs(runs[0].jobs, run.jobs):
-            for key, values in per_job(run.jobs).items():
+    for index, mine in enumerate(jobs[1:], start=1):
+        if same_jobs(jobs[0], mine):
+            for key, values in per_job(mine).items():
                 keys.append((index, key))
                 differences.append(values - first[key])
     if not keys:
         return Intervals({})
-    found = paired_means(runs[0].jobs["submit_s"].to_numpy(float), np.array(differences))
+    found = paired_means(jobs[0]["submit_s"].to_numpy(float), np.array(differences))
     of = dict(zip(keys, found, strict=True))
     cut = next((each for each in found if each.blocks), None)
     if cut is None:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from twin.report.batch import holders
 from twin.report.settings import settings
 from twin.report.source import installed_gpus
 from twin.results.store import Results
@@ -89,7 +90,7 @@ def occupancy(
     held = np.clip(held, 0, 1)
     if not groups:
         return Occupancy(shown, len(sizes), end_s, held)
-    code = pd.Index(groups).get_indexer(pd.Index(run.jobs["group"].astype(str)))[job]
+    code = pd.Index(groups).get_indexer(pd.Index(holders(run.jobs)))[job]
     told = code >= 0
     line = code[told] * len(shown) + row[told]
     spell = begin[told], until[told], gpus[told]
@@ -151,11 +152,11 @@ def node_sizes(run: Results, at_least: int = 0) -> Array:
 
 
 def few_groups(runs: Sequence[Results]) -> tuple[str, ...]:
-    """Groups of the jobs of all runs, most GPU-time first; none if fewer than 2 or more than 8."""
+    """Groups of jobs, and services, of all runs, most GPU-time first; none if 1 or more than 8."""
     held: dict[str, float] = {}
     for run in runs:
         jobs = run.jobs
-        gpu_s = (jobs["gpus"] * jobs["run_s"]).groupby(jobs["group"], observed=True).sum()
+        gpu_s = (jobs["gpus"] * jobs["run_s"]).groupby(holders(jobs)).sum()
         for name, value in gpu_s.items():
             held[str(name)] = held.get(str(name), 0.0) + float(value)
     if not 2 <= len(held) <= _MOST_GROUPS:

@@ -5,15 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 from twin.report import facts
+from twin.report.batch import batch_jobs
+from twin.report.clouds import clouds
 from twin.report.failures import failures
 from twin.report.figures.completion import completion
 from twin.report.figures.timeline import timeline
 from twin.report.figures.waits import waits
 from twin.report.figures.waterfall import waterfall
+from twin.report.held import batch_timeline
 from twin.report.html import render, save
 from twin.report.picture import Picture, picture
 from twin.report.power import power
+from twin.report.reservations import reservations
 from twin.report.schedulers import nodes
+from twin.report.services import services
 from twin.report.settings import settings
 from twin.report.sizes import by_size
 from twin.report.source import installed_gpus, ledger, length_s
@@ -40,7 +45,7 @@ def write_report(run: Results, path: Path) -> None:
 
 def report_html(run: Results) -> str:
     """The report as text; the same run gives the same bytes."""
-    powered = power(run)
+    powered, jobs = power(run), batch_jobs(run)
     return render(
         "page.html",
         run=run,
@@ -50,14 +55,17 @@ def report_html(run: Results) -> str:
         cards=facts.cards(run, without=("power.", "cost.") if powered else ()),
         pictures=pictures(run),
         nodes=nodes([run], [run.name]),
+        services=services(run),
+        reservations=reservations(run),
+        clouds=clouds(run),
         failures=failures(run),
         power=powered,
         ledger_rows=facts.ledger_rows(run),
         states=facts.states(run),
         not_submitted=run.summary.get("jobs_not_submitted"),
-        sizes=by_size(run.jobs),
-        longest_waits=facts.longest_waits(run.jobs),
-        largest_jobs=facts.largest_jobs(run.jobs),
+        sizes=by_size(jobs),
+        longest_waits=facts.longest_waits(jobs),
+        largest_jobs=facts.largest_jobs(jobs),
         intake=facts.intake(run),
         assumptions=facts.assumptions(run),
         not_modelled=facts.not_modelled(run),
@@ -67,7 +75,8 @@ def report_html(run: Results) -> str:
 
 def pictures(run: Results) -> dict[str, Picture]:
     """The four pictures of a run."""
-    gpus, end_s, jobs = installed_gpus(run), length_s(run), run.jobs
+    gpus, end_s = installed_gpus(run), length_s(run)
+    jobs, over_time = batch_jobs(run), batch_timeline(run)
     return {
         "waterfall": picture(
             "waterfall",
@@ -76,7 +85,7 @@ def pictures(run: Results) -> dict[str, Picture]:
         ),
         "timeline": picture(
             "timeline",
-            lambda shape: timeline(run.timeline, end_s, gpus, shape),
+            lambda shape: timeline(over_time, end_s, gpus, shape),
             text="GPUs by state, jobs waiting and GPUs that they ask for, over the run.",
         ),
         "waits": picture(

@@ -9,6 +9,7 @@ import numpy as np
 
 from twin.metrics.fairness import fairness_over_time
 from twin.report import numbers
+from twin.report.batch import batch_jobs
 from twin.report.figures.occupancy_strips import Strip, bins, occupancy_strips
 from twin.report.figures.share_error import ShareError, share_error
 from twin.report.figures.size_bars import Served, size_bars
@@ -41,7 +42,7 @@ def sizes(
     runs: Sequence[Results], labels: Sequence[str], drawn: Sequence[Stroke]
 ) -> Picture | None:
     """Mean waits and completion times by size class; None if there are no jobs."""
-    rows = [{row.size: row for row in by_size(run.jobs, wait_column(runs))} for run in runs]
+    rows = [{row.size: row for row in by_size(batch_jobs(run), wait_column(runs))} for run in runs]
     classes = [size for size in SIZE_CLASSES if any(size in each for each in rows)]
     nan = float("nan")
     served = [

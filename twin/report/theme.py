@@ -69,6 +69,9 @@ LOSS_COLOURS: Mapping[str, str] = {
     "restart": "#44a0b5",
     "slowed": SHARE_COLOURS["straggling"],
 }
+# Who shares GPUs with services: the services, dark to light, and then jobs.
+SERVICE_COLOURS = ("#1d5c8a", "#7db8dc", "#0c2f49", "#b9d8ea")
+BATCH = "#e69f00"
 # Jobs on a map: the hues of Okabe and Ito; the last is for all others that were hit.
 JOB_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#8a6d3b")
 BUSY = "#3d7fb0"  # GPUs that jobs hold: close to useful, and not the same thing

@@ -40,13 +40,16 @@ def in_words(seconds: float) -> str:
     return f"{seconds:g}\N{NO-BREAK SPACE}s"
 
 
-def run_clock(axes: Axes, end_s: float, shape: Shape) -> None:
+def run_clock(axes: Axes, end_s: float, shape: Shape, *, from_s: float = 0.0) -> None:
     """An x axis in seconds, labelled in days, hours or minutes since the start of the run."""
-    size = next((size for size, _ in _UNITS if end_s >= 2.5 * size), 1.0)
-    axes.set_xlim(0, end_s or 1.0)
+    size = next((size for size, _ in _UNITS if end_s - from_s >= 2.5 * size), 1.0)
+    axes.set_xlim(from_s, end_s if end_s > from_s else from_s + 1.0)
     step = MaxNLocator(nbins=10 if shape.width > 500 else 5, integer=True, steps=[1, 2, 5, 10])
+    least = from_s / size
     ticks = [
-        t * size for t in step.tick_values(0, max(end_s / size, 1)) if t * size <= end_s * 1.0001
+        t * size
+        for t in step.tick_values(least, max(end_s / size, least + 1))
+        if from_s <= t * size <= end_s + 1e-4 * (end_s - from_s)
     ]
     axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / size:g}"))
