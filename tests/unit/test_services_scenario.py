@@ -77,3 +77,35 @@ def test_assumptions_name_what_giving_way_costs(tmp_path):
 def test_a_replica_that_no_pool_could_hold_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"services\[0\]\.gpus: a replica of 16 GPUs fits no pool"):
         results(tmp_path, "workload.services[0].gpus=16")
+
+
+def test_classes_and_finish_time_fairness_are_of_jobs_alone(tmp_path):
+    """Beside 20 spells of a replica of two GPUs, two jobs of one GPU each of two groups."""
+    path = tmp_path / "classes.yaml"
+    steps = ", ".join(f"[{100 * k} s, {k % 2}]" for k in range(1, 41))
+    path.write_text(f"""\
+name: classes
+horizon: 5000 s
+site: {{pools: [{{name: main, node: dgx-h100, nodes: 1}}]}}
+workload:
+  services:
+    - {{name: chat, gpus: 2, group: web, replicas: {{steps: [{steps}]}}}}
+  jobs:
+    - {{name: a, gpus: 1, run: 600 s, group: x}}
+    - {{name: b, gpus: 4, run: 300 s, group: y}}
+""")
+    found = run(load(path), report=False)
+    section = found.summary["scheduling"]
+    assert (found.jobs["until_s"].notna()).sum() == 20
+    assert [(each["gpus"], each["jobs"]) for each in section["by_size"]] == [("1", 1), ("2-8", 1)]
+    assert {each["group"]: each["jobs"] for each in section["by_group"]} == {"x": 1, "y": 1}
+    assert {each["kind"]: each["jobs"] for each in section["by_kind"]} == {
+        "training": 2,
+        "serving": 20,
+    }
+    # Three tenants share eight GPUs. Alone, b would have had 8 / n of them, n as met in its stay.
+    assert section["tenants"] == 3
+    n = (2 * 100 + 3 * 100 + 2 * 100) / 300
+    rho = [1.0, 1 / max(1.0, 4 * n / 8)]
+    assert section["rho_max"] == pytest.approx(max(rho))
+    assert section["rho_mean"] == pytest.approx(sum(rho) / 2)

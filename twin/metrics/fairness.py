@@ -143,7 +143,8 @@ def finish_time_fairness(
     Returns
     -------
     (n_completed,) array
-        Jobs without work, or with no time between submit and end, are left out. [-]
+        Jobs without work, or with no time between submit and end, are left out, and so are
+        replicas of services. [-]
 
     Notes
     -----
@@ -159,6 +160,7 @@ def finish_time_fairness(
     [mahajan2020] for rho and for T_id.
     """
     known = (jobs["run_s"] > 0).to_numpy() & (jobs["jct_s"] > 0).to_numpy()
+    known &= jobs["until_s"].isna().to_numpy()
     done = known & (jobs["state"] == "completed").to_numpy()
     jct_s, submit_s = jobs["jct_s"].to_numpy()[done], jobs["submit_s"].to_numpy()[done]
     edges_s = np.append(found.starts_s, horizon_s)

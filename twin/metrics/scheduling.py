@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
+
 from twin.metrics.by_class import by_class
 from twin.metrics.cloud import gpus_there
 from twin.metrics.deadlines import deadlines
@@ -20,7 +22,8 @@ def scheduling(outcome: Outcome, site: Site) -> dict[str, Any]:
     Notes
     -----
     A key is absent where there is nothing to tell: no second tenant, no preemption, no deadline,
-    one class of job.
+    one class of job. Replicas of services hold GPUs, so they count for tenants and their shares;
+    what single jobs felt is told of jobs alone.
     """
     jobs, allocations, horizon_s = outcome.jobs, outcome.allocations, outcome.horizon_s
     if jobs.empty:
@@ -30,5 +33,15 @@ def scheduling(outcome: Outcome, site: Site) -> dict[str, Any]:
         **fragmentation(jobs, allocations, site, horizon_s, outcome.gpu_time),
         **moves(jobs, allocations, horizon_s),
         **deadlines(jobs, horizon_s),
-        **by_class(jobs),
+        **_classes(jobs),
     }
+
+
+def _classes(jobs: pd.DataFrame) -> dict[str, Any]:
+    """Classes of jobs alone; by kind, replicas of services have an entry of their own."""
+    alone = jobs[jobs["until_s"].isna()]
+    if len(alone) == len(jobs):
+        return by_class(jobs)
+    kinds = {"by_kind": by_class(jobs).get("by_kind")}
+    found = by_class(alone) if len(alone) else {}
+    return found | {name: entries for name, entries in kinds.items() if entries}
