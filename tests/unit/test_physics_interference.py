@@ -78,6 +78,19 @@ def test_side_by_side() -> None:
     assert shared_rates([1, 1], [0.9, 0.6], sharing="concurrent") == approx(1 / 1.5, abs=1e-6)
 
 
+@given(st.lists(st.tuples(shares, st.floats(0.01, 1.0)), min_size=2, max_size=5))
+def test_side_by_side_no_more_is_done_than_the_gpu_holds(jobs: list[tuple[float, float]]) -> None:
+    """Who overfills it is slowed, by no more than what all fill, and leaving helps the others."""
+    busy, fill = np.array(jobs).T
+    rates = shared_rates(busy, fill, sharing="concurrent")
+    assert np.sum(rates * busy * fill) <= 1 + 1e-6
+    assert np.all(rates >= 1 / max(1.0, fill.sum()) - 1e-6)
+    fewer = shared_rates(busy[:-1], fill[:-1], sharing="concurrent")
+    assert np.all(fewer >= rates[:-1] - 1e-6)
+    if fill.sum() <= 1:
+        assert rates == approx(1, abs=1e-6)
+
+
 @given(shares, shares, st.floats(0.01, 1.0), st.floats(0.01, 1.0))
 def test_two_jobs_side_by_side(one: float, two: float, fill: float, other: float) -> None:
     """Solved by hand: together they are as much slower as they overfill the GPU."""
