@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from twin.kernel.sketch import Sketch
 from twin.policies.placements.best_fit import BestFit
-from twin.policies.right_of_way import Candidate, room_for
+from twin.policies.right_of_way import Candidate, RightOfWay
 from twin.policies.view import Shape
 from twin.site.fleet import Fleet
 from twin.site.layout import Pool, lay_out
@@ -31,8 +31,13 @@ def candidates(fleet, *asked):
     for row, (placement, loss) in enumerate(asked):
         job = Running(row, fleet.take(placement), since_s=float(row))
         gpus_on = {node: mask.bit_count() for node, mask in job.held.items()}
-        found.append(Candidate(job, loss, job.since_s, gpus_on))
+        pool = fleet.node_pool[placement[0][0]]
+        found.append(Candidate(job, loss, job.since_s, pool, gpus_on))
     return found
+
+
+def room_for(shape, here, sketch, site):
+    return RightOfWay(sketch, site, lambda: here).room_for(shape)
 
 
 def rows(victims):
@@ -151,3 +156,97 @@ def test_no_choice_is_cheaper_on_one_node_and_none_is_missed(drawn):
         loss = sum(each.loss_gpu_s for each in victims)
         cheapest = min(sum(each.loss_gpu_s for each in choice) for choice in choices)
         assert loss == cheapest
+
+
+def test_who_may_leave_is_asked_once_somebody_must():
+    fleet = Fleet(hall(2))
+    here = candidates(fleet, ([(0, 4)], 1.0))
+    asked = []
+    way = RightOfWay(Sketch(fleet, BestFit()), fleet.site, lambda: asked.append(1) or here)
+    assert way.room_for(Shape(0, 4, (0,))) == ([(1, 4)], [])
+    assert not asked
+    assert rows(way.room_for(Shape(0, 4, (0,)))[1]) == [0]
+    assert way.room_for(Shape(0, 4, (0,))) == (None, [])
+    assert len(asked) == 1
+
+
+def test_jobs_of_other_pools_stay():
+    site = lay_out([Pool("a", "node", "", 4, 1), Pool("b", "node", "", 4, 1)])
+    fleet = Fleet(site)
+    here = candidates(fleet, ([(0, 4)], 1.0), ([(1, 4)], 9.0))
+    way = RightOfWay(Sketch(fleet, BestFit()), site, lambda: here)
+    assert rows(way.room_for(Shape(0, 4, (1,)))[1]) == [1]
+    assert way.room_for(Shape(0, 4, (1,))) == (None, [])
+    assert rows(way.room_for(Shape(1, 4, (0, 1)))[1]) == [0]
+
+
+def test_a_node_that_was_cleared_for_nothing_will_do_for_the_next_replica():
+    """Node 3 is cleared first; then job 1 leaves three nodes, and the lowest two are taken."""
+    fleet = Fleet(hall(4))
+    here = candidates(fleet, ([(3, 4)], 1.0), ([(0, 4), (1, 4), (2, 4)], 9.0))
+    way = RightOfWay(Sketch(fleet, BestFit()), fleet.site, lambda: here)
+    assert rows(way.room_for(Shape(0, 8, (0,)))[1]) == [1]
+    place, victims = way.room_for(Shape(0, 8, (0,)))
+    assert sorted(place) == [(2, 4), (3, 4)]
+    assert rows(victims) == [0]
+
+
+def test_where_less_is_free_by_now_others_must_leave():
+    """Two GPUs more: job 0 would do on node 0 until its free GPU is taken, then job 1 must go."""
+    jobs = ([(0, 1)], 1.0), ([(0, 2)], 5.0), ([(1, 4)], 0.5), ([(2, 4)], 7.0)
+    for taken, expected in (("", [0]), ("by others", [1]), ("by a replica", [1])):
+        fleet = Fleet(hall(3))
+        here = candidates(fleet, *jobs)
+        way = RightOfWay(Sketch(fleet, BestFit()), fleet.site, lambda here=here: here)
+        assert rows(way.room_for(Shape(0, 2, (0,)))[1]) == [2]
+        way.take([(1, 2)])
+        if taken == "by others":
+            way.take([(0, 1)])
+        elif taken:
+            assert way.room_for(Shape(1, 1, (0,))) == ([(0, 1)], [])
+        assert rows(way.room_for(Shape(0, 2, (0,)))[1]) == expected
+
+
+@st.composite
+def crowds(draw):
+    """Nodes of four GPUs full of small jobs, some of which hold a part of another node too."""
+    n = draw(st.integers(1, 4))
+    free = [4] * n
+    asked = []
+    for node in [*range(n)] * 3:
+        gpus = draw(st.integers(1, 3))
+        if free[node] < gpus:
+            continue
+        placement = [(node, gpus)]
+        other = draw(st.integers(0, n - 1))
+        if other != node and free[other] >= gpus and draw(st.booleans()):
+            placement.append((other, gpus))
+        for v, g in placement:
+            free[v] -= g
+        asked.append((placement, float(draw(st.integers(0, 5)))))
+    sizes = draw(st.lists(st.integers(1, 4 * min(n, 2)), min_size=1, max_size=2))
+    return n, asked, draw(st.lists(st.sampled_from([0, *sizes]), min_size=2, max_size=8))
+
+
+@settings(max_examples=200, deadline=None)
+@given(crowds(), st.randoms(use_true_random=False))
+def test_what_is_kept_from_one_replica_to_the_next_changes_nothing(drawn, random):
+    """Several in a row go where they would if everything were found anew for each."""
+    n, asked, sizes = drawn
+    fleet = Fleet(hall(n))
+    here = candidates(fleet, *asked)
+    sketch, other = Sketch(fleet, BestFit()), Sketch(fleet, BestFit())
+    way = RightOfWay(sketch, fleet.site, lambda: here)
+    left = list(here)
+    for gpus in sizes:
+        free = [v for v in range(n) if sketch.free(v)]
+        if free and not gpus:  # somebody else is given what is free
+            place = [(random.choice(free), 1)]
+            way.take(place)
+            other.take(place)
+        elif gpus:
+            shape = Shape(gpus, gpus, (0,))
+            found = way.room_for(shape)
+            assert found == room_for(shape, left, other, fleet.site)
+            left = [each for each in left if each not in found[1]]
+            assert [sketch.free(v) for v in range(n)] == [other.free(v) for v in range(n)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from math import inf, isnan
 
 import numpy as np
@@ -14,10 +16,9 @@ from twin.kernel.job import Job
 from twin.kernel.life import CHECKPOINT, LOST, RUNNING, Life
 from twin.kernel.queue import Queue
 from twin.kernel.recorder import Recorder
-from twin.kernel.sketch import Sketch
 from twin.kernel.training import Training
-from twin.policies.right_of_way import Candidate, room_for
-from twin.policies.view import Placement
+from twin.policies.right_of_way import Candidate, RightOfWay
+from twin.policies.view import Placement, Shape
 
 
 def has_services(jobs: pd.DataFrame) -> bool:
@@ -62,43 +63,39 @@ class Services:
     def settle(self, now_s: float) -> None:
         """Start the replicas that wait, the oldest first, or make others give way to them."""
         cluster, queue = self._cluster, self._queue
-        promises: list[tuple[Placement, float]] = []
-        cluster.promise(promises)
-        sketch: Sketch | None = None
-        candidates: list[Candidate] = []
+        free = _Free(cluster)
+        way: RightOfWay | None = None
         hopeless: set[int] = set()
         for row in sorted(queue.aside):
             job = queue.aside[row]
             if job.shape.index in hopeless:
                 continue
-            place = cluster.place(job.shape)
+            place = free.place(job.shape)
             if place is not None:
-                if sketch is not None:
-                    sketch.take(place)  # before they are gone in truth, which it looks at
+                if way is not None:
+                    way.take(place)  # before they are gone in truth, which it looks at
                 self._start(job, place, now_s)
+                free.changed()
                 continue
-            if sketch is None:
-                sketch = cluster.sketch()
-                candidates = [
-                    self._candidate(each, now_s)
-                    for each in cluster.running
-                    if cluster.can_preempt(each)
-                ]
-            place, victims = room_for(job.shape, candidates, sketch, cluster.site)
+            if way is None:
+                candidates = partial(self._candidates, now_s)
+                way = RightOfWay(cluster.sketch(), cluster.site, candidates)
+            place, victims = way.room_for(job.shape)
             if place is None:
                 hopeless.add(job.shape.index)
                 continue
+            free.ask_about(place, victims)
             for victim in victims:
-                candidates.remove(victim)
                 assert isinstance(victim.job, Job)
                 self._displace(victim.job, job, now_s)
             if cluster.is_free(place, job.shape.gpus) and not (
                 cluster.refuses is not None and cluster.refuses(place)
             ):
                 self._start(job, place, now_s)
+                free.changed()
             else:
-                promises.append((place, job.until_s))
-                cluster.promise(promises)
+                free.promise(place, job.until_s, victims)
+        free.tell()
 
     def _start(self, job: Job, place: Placement, now_s: float) -> None:
         self._queue.take_up(job)
@@ -107,15 +104,22 @@ class Services:
         self._cluster.start(job, place)
         self._training.start(job, now_s)
 
-    def _candidate(self, job: Job, now_s: float) -> Candidate:
-        down = self._cluster.fleet.down_mask
-        gpus_on = {
-            node: gpus
-            for node, mask in job.held.items()
-            if (gpus := (mask & ~down[node]).bit_count())
-        }
-        life = self._training.lives[job.row]
-        return Candidate(job, job.gpus * self._loss_s(life, now_s), job.since_s, gpus_on)
+    def _candidates(self, now_s: float) -> list[Candidate]:
+        """Those who may give way, the oldest start first."""
+        cluster, lives = self._cluster, self._training.lives
+        can_preempt, down = cluster.can_preempt, cluster.fleet.down_mask
+        found = []
+        for job in cluster.running:
+            if can_preempt(job):
+                life = lives[job.row]
+                gpus_on = {}
+                for node, mask in job.held.items():
+                    gpus = (mask & ~down[node]).bit_count()
+                    if gpus:
+                        gpus_on[node] = gpus
+                loss_gpu_s = job.gpus * self._loss_s(life, now_s)
+                found.append(Candidate(job, loss_gpu_s, job.since_s, life.pool, gpus_on))
+        return found
 
     def _loss_s(self, life: Life, now_s: float) -> float:
         """What giving way now would cost a job. [s]"""
@@ -166,6 +170,62 @@ class Services:
         if not isnan(life.interrupted_s):
             life.away_s += now_s - life.interrupted_s
         self._recorder.ended(life, now_s, failed=True)
+
+
+class _Free:
+    """What is free at one instant beside the places that are promised to replicas.
+
+    To tell the cluster of promises takes a look at all of them and at all jobs that save. It is
+    told before it is asked what they may forbid, and at the end.
+    """
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._promises: list[tuple[Placement, float]] = []
+        self._promised: set[int] = set()  # nodes
+        self._untold: set[int] = set()  # nodes of which the cluster may have to keep more, or less
+        self._full: set[int] = set()  # shapes that find no place until something changes
+        cluster.promise(())
+
+    def place(self, shape: Shape) -> Placement | None:
+        """Where a replica could start now."""
+        if shape.index in self._full:
+            return None
+        self.tell()
+        place = self._cluster.place(shape)
+        if place is None:
+            self._full.add(shape.index)
+        return place
+
+    def changed(self) -> None:
+        """Somebody has started, or given GPUs back."""
+        self._full.clear()
+
+    def ask_about(self, place: Placement, victims: Sequence[Candidate]) -> None:
+        """It will be asked whether a place is free, once these have been told to leave."""
+        if any(node in self._untold for node, _ in place):
+            free = self._cluster.fleet.free_mask
+            if victims or all(free[node].bit_count() >= gpus for node, gpus in place):
+                self.tell()
+
+    def promise(self, place: Placement, until_s: float, victims: Sequence[Candidate]) -> None:
+        """A place is kept until a time; these were told to leave, and save first or are gone."""
+        left = {node for victim in victims for node in victim.gpus_on}
+        # Less may be kept of a node that they leave, if some of it was promised before.
+        if not left.isdisjoint(self._promised) or any(
+            victim.job.row not in self._cluster.leaving for victim in victims
+        ):
+            self.changed()
+        self._promises.append((place, until_s))
+        nodes = [node for node, _ in place]
+        self._promised.update(nodes)
+        self._untold.update(nodes, left)
+
+    def tell(self) -> None:
+        """From now on the cluster keeps all that is promised."""
+        if self._untold:
+            self._cluster.promise(self._promises)
+            self._untold.clear()
 
 
 def _lost_gpu_s(life: Life) -> float:
