@@ -231,6 +231,28 @@ def test_the_mean_day_by_the_clock(start: str) -> None:
     assert day.clock(17) == "08:30"
 
 
+def test_guests_are_a_line_over_the_services() -> None:
+    """A job on half of the GPUs of a node of the service from 00:00 to 06:00 of the second day."""
+    lodging = served(2)
+    lodging.stays = allocations([(3, 0, 0b1111, DAY_S, DAY_S + 6 * HOUR_S)])  # type: ignore[attr-defined]
+    lodging.summary["guests"] = {"lent_gpu_s": 48 * HOUR_S, "filled_share": 0.5}
+    found, day = who_held(lodging, 48), day_of(lodging)
+    hour = np.arange(48)
+    assert found.pools[0].guests == pytest.approx(4.0 * ((hour >= 24) & (hour < 30)))
+    assert found.pools[0].parts == pytest.approx(who_held(served(2), 48).pools[0].parts)
+    assert day is not None
+    assert day.pools[0].guests == pytest.approx(2.0 * (np.arange(48) < 12))
+    section = services(lodging)
+    assert section is not None
+    assert section.guests
+    text = Page(report_html(lodging)).text
+    assert "left 48 GPU-hours of their GPUs to others; jobs that ran beside them had 50.0 %" in text
+    for shape in (WIDE, NARROW):
+        inside(mean_day(day, shape), shape)
+        held = who_held(lodging, shape.bins)
+        inside(services_over_time(wanted_and_had(lodging), held, 2 * DAY_S, shape), shape)
+
+
 def test_a_short_or_undated_run_has_no_day_of_its_own() -> None:
     assert day_of(served(1)) is None
     undated = served(2)

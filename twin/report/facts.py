@@ -66,7 +66,10 @@ def answer(run: Results) -> str:
         waited = numbers.percent(float((wait_s > 0).mean()), 0)
         mean = numbers.duration(float(wait_s.mean()))
         sentences.append(f"{waited} of jobs waited, and the mean wait over all jobs was {mean}.")
-    return "; ".join(sentences)
+    had = look_up(run.summary, "services.served_share")
+    if numbers.is_number(had):
+        sentences.append(f"services had {numbers.percent(had)} of the replica-time they wanted.")
+    return "; ".join(part.removesuffix(".") for part in sentences) + "."
 
 
 def largest_loss(run: Results) -> str:
@@ -118,10 +121,11 @@ def cards(run: Results, *, without: tuple[str, ...] = ()) -> list[Card]:
         Beginnings of the keys of those that another section of the page shows.
     """
     submitted = numbers.count(look_up(run.summary, "jobs.submitted") or 0)
+    who = "jobs and services" if "services" in run.summary else "jobs"
     more = {
         USEFUL.key: "of what was bought",
         WAITED.key: f"of {numbers.count(known(batch_jobs(run), 'wait_s').size)} that started",
-        "utilisation": "GPU-time that jobs asked for, of what was installed until the last end",
+        "utilisation": f"GPU-time that {who} asked for, of what was installed until the last end",
         "jobs.completed": f"of {submitted} submitted",
         "scheduling.jain": "attained over entitled GPU-time; 1 if all are served alike",
         "scheduling.rho_max": "completion over that alone on an equal share; fair up to 1",

@@ -81,11 +81,14 @@ class Held:
         Installed there.
     parts : (n_holder, n_bin) array
         Means over the bins, in the order of the holders that were asked for.
+    guests : (n_bin,) array
+        Of the GPUs held, those on which a job is a guest of a service.
     """
 
     pool: str
     gpus: int
     parts: Array
+    guests: Array
 
 
 def held_by(
@@ -105,19 +108,31 @@ def held_by(
         return []
     of_node = node_pools(run) if pools else None
     names = {"": installed_gpus(run)} if of_node is None else look_up(run.summary, "site.pools")
-    pool = np.zeros(len(spells), np.intp)
-    if of_node is not None:
-        pool = of_node[spells["node"].to_numpy()]
+    pool = _pool(spells, of_node)
     jobs = run.jobs if "gpu_fraction" in run.jobs else run.jobs.assign(gpu_fraction=1.0)
     row = pool * n_holders + holder[spells["job"].to_numpy()]
     from_s, to_s = (spells[name].to_numpy(float) for name in ("start_s", "end_s"))
     n_rows = len(names) * n_holders
     found = in_bins(row, from_s, to_s, held_gpus(jobs, spells), n_rows, edges_s)
     found = found.reshape(len(names), n_holders, -1)
+    guests = np.zeros((len(names), len(edges_s) - 1))
+    stays = getattr(run, "stays", None)
+    if stays is not None and len(stays):
+        from_s, to_s = (stays[name].to_numpy(float) for name in ("start_s", "end_s"))
+        gpus = np.bitwise_count(stays["gpu_mask"].to_numpy().astype(np.uint64)).astype(float)
+        guests = in_bins(_pool(stays, of_node), from_s, to_s, gpus, len(names), edges_s)
     return [
-        Held(str(name), int(gpus), parts)
-        for (name, gpus), parts in zip(names.items(), found, strict=True)
+        Held(str(name), int(gpus), parts, lodged)
+        for (name, gpus), parts, lodged in zip(names.items(), found, guests, strict=True)
     ]
+
+
+def _pool(spells: pd.DataFrame, of_node: NDArray[np.intp] | None) -> NDArray[np.intp]:
+    """(n_spell,) the pool of each; all are of one where nodes are not told apart."""
+    if of_node is None:
+        return np.zeros(len(spells), np.intp)
+    found: NDArray[np.intp] = of_node[spells["node"].to_numpy()]
+    return found
 
 
 def node_pools(run: Results) -> NDArray[np.intp] | None:

@@ -27,7 +27,7 @@ class MeanDay:
     ----------
     holders : tuple of str
     pools : tuple of Held
-        ``parts`` are (n_holder, 48): half hours from 00:00 on.
+        ``parts`` are (n_holder, 48), ``guests`` (48,): half hours from 00:00 on.
     days : int
     dated : bool
         Whether the scenario says at which time of day second 0 lies; it is 00:00 otherwise.
@@ -60,11 +60,11 @@ def day_of(run: Results) -> MeanDay | None:
     found = who_held_at(run, np.arange(0.0, days * _DAY_S + 1, step_s))
     if not found.pools:
         return None
-    pools = tuple(
-        Held(pool.pool, pool.gpus, _folded(pool.parts, days, since_s // step_s))
-        for pool in found.pools
-    )
-    return MeanDay(found.holders, pools, days, start is not None)
+    pools = []
+    for pool in found.pools:
+        day = _folded(np.vstack([pool.parts, pool.guests]), days, since_s // step_s)
+        pools.append(Held(pool.pool, pool.gpus, day[:-1], day[-1]))
+    return MeanDay(found.holders, tuple(pools), days, start is not None)
 
 
 def _folded(parts: Array, days: int, since: int) -> Array:

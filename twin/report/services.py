@@ -47,6 +47,7 @@ class Services:
 
     sentences: list[str]
     rows: list[ServiceRow]
+    guests: bool  # whether jobs ran in the gaps of services
     pictures: dict[str, Picture]
 
 
@@ -58,8 +59,15 @@ def services(run: Results) -> Services | None:
     series, day = wanted_and_had(run), day_of(run)
     rows = [_row(name, each, run.jobs) for name, each in _by_service(found).items()]
     return Services(
-        sentences=[_answer(run, found), *_cost(run, found), *_by_day(day), *_silence(series)],
+        sentences=[
+            _answer(run, found),
+            *_cost(run, found),
+            *_gaps(run),
+            *_by_day(day),
+            *_silence(series),
+        ],
         rows=rows,
+        guests=any(pool.guests.any() for pool in who_held(run, 1).pools),
         pictures=_pictures(run, series, day),
     )
 
@@ -126,13 +134,25 @@ def _cost(run: Results, found: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _gaps(run: Results) -> list[str]:
+    """What jobs made of the time that replicas left on their GPUs."""
+    lent_gpu_s = look_up(run.summary, "guests.lent_gpu_s")
+    filled = look_up(run.summary, "guests.filled_share")
+    if not lent_gpu_s or filled is None:
+        return []
+    return [
+        f"Replicas at work left {numbers.gpu_hours(lent_gpu_s)} GPU-hours of their GPUs to others; "
+        f"jobs that ran beside them had {numbers.percent(filled)} of it."
+    ]
+
+
 def _by_day(day: MeanDay | None) -> list[str]:
     """When services and jobs hold most, on the mean day."""
     if day is None:
         return []
     held = np.sum([pool.parts for pool in day.pools], axis=0)
     service, jobs = held[:-1].sum(axis=0), held[-1]
-    if not jobs.any():
+    if not jobs.any() or np.ptp(service) < 1:
         return []
     high, low = int(service.argmax()), int(service.argmin())
     at_high, at_low = (

@@ -27,7 +27,7 @@ def mean_day(day: MeanDay, shape: Shape) -> Figure:
     """Panels side by side where there is room, each from 00:00 to 24:00."""
     side = len(day.pools) if shape.width > 500 else 1
     lines = -(-len(day.pools) // side)
-    key_px = KEY_LINE * key_lines(day.holders, shape)
+    key_px = KEY_LINE * key_lines(day.holders, day.pools, shape)
     total = _TOP + key_px + lines * _PANEL + (lines - 1) * _GAP + _BOTTOM
     figure = shape.figure(total)
     # One pool alone need not be as wide as a page: a day is no more than that.
@@ -42,13 +42,13 @@ def mean_day(day: MeanDay, shape: Shape) -> Figure:
             top=top, bottom=total - top - _PANEL,
         )  # fmt: skip
         hours = np.linspace(0, 24, pool.parts.shape[1] + 1)
-        held_panel(axes, hours, pool.parts, pool.gpus, paints)
+        held_panel(axes, hours, pool, paints)
         where = f"pool {pool.pool}" if pool.pool else "the site"
         words = f"GPUs of {where}, {count(pool.gpus)} in all"
         up = 9 if line else 13 + key_px
         title(axes, cut(words, shape.letters(width)), shape, left=AXIS, up=up)
         if index == 0:
-            key(axes, day.holders, shape)
+            key(axes, day.holders, day.pools, shape)
         _hours(axes, day, shape)
     return figure
 

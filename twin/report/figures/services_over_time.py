@@ -40,7 +40,7 @@ def services_over_time(
     end_s : float
         Simulated time. [s]
     """
-    lines = key_lines(held.holders, shape)
+    lines = key_lines(held.holders, held.pools, shape)
     first_pool = KEY_LINE * (lines if series else lines - 1)  # its key is above it
     heights = [*[_REPLICAS] * len(series), *[_GPUS] * len(held.pools)]
     total = _KEY + sum(heights) + _GAP * (len(heights) - 1) + first_pool + _BOTTOM
@@ -56,14 +56,14 @@ def services_over_time(
     for index, (axes, each) in enumerate(zip(panels, series, strict=False)):
         _replicas(axes, each, paints[min(index, len(paints) - 2)], shape, keyed=index == 0)
     for index, (axes, pool) in enumerate(zip(panels[len(series) :], held.pools, strict=True)):
-        held_panel(axes, held.edges_s, pool.parts, pool.gpus, paints)
+        held_panel(axes, held.edges_s, pool, paints)
         where = f"pool {pool.pool}" if pool.pool else "the site"
         words = f"Who held the {count(pool.gpus)} GPUs of {where}"
         letters = shape.letters(shape.width)
         up = 13 + KEY_LINE * lines if index == 0 else 9
         title(axes, cut(words, letters), shape, left=AXIS, up=up)
         if index == 0:
-            key(axes, held.holders, shape)
+            key(axes, held.holders, held.pools, shape)
     for axes in panels:
         run_clock(axes, end_s, shape)
     for axes in panels[:-1]:
