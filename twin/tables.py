@@ -425,18 +425,24 @@ def tells(headline: Headline, summary: dict[str, Any]) -> bool:
     return look_up(summary, headline.key) is not None
 
 
+_ROUNDING = 1e-12  # of a total: shares are sums of many differences of times
+
+
 def gpu_time_bought(summary: dict[str, Any]) -> dict[str, Any] | None:
     """The GPU-time ledger without nodes of clouds while nobody rented them; None if there is none.
 
     The ledger itself has the whole quota, what is not rented as dark. Shares that are told or
-    compared are of what was there.
+    compared are of what was there, and what rounding alone has left in a share is nothing.
     """
     ledger = look_up(summary, "ledgers.gpu_time")
     if not ledger:
         return None
+    nothing = _ROUNDING * ledger["total"]
+    told = {name: part if part > nothing else 0.0 for name, part in ledger["shares"].items()}
+    ledger = {**ledger, "shares": told}
     gone = look_up(summary, "cloud.unrented_gpu_hours")
     if gone is None:
-        return dict(ledger)
+        return ledger
     total = ledger["total"] - 3600.0 * gone
     dark = ledger["shares"]["dark"] - 3600.0 * gone
     dark = dark if dark > 1e-9 * ledger["total"] else 0.0  # both are sums of many terms
