@@ -145,6 +145,7 @@ def test_the_summary_has_it_by_name(tmp_path):
         "nodes": 2,
         "start_s": 0.0,
         "end_s": 5 * 3600.0,
+        "complete_s": 0.0,
         "reserved_node_s": 2 * 5 * 3600.0,
         "used_node_s": 3600.0,
         "idle_node_s": 9 * 3600.0,
