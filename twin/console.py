@@ -71,6 +71,11 @@ def run_lines(results: Results) -> list[str]:
         if headline.key in _FELT and tells(headline, summary):
             value = look_up(summary, headline.key)
             lines.append(f"  {headline.label:<28} {headline_text(headline, value)}")
+    if jobs["rejected"]:
+        lines.append(
+            f"  {plural(jobs['rejected'], 'job')} rejected: larger than any one pool, or of a pool "
+            "or GPU type that is not there"
+        )
     intake, late = summary["workload"], summary["jobs_not_submitted"]
     if late:
         lines.append(f"  {plural(late, 'job')} left out: submitted after the end")

@@ -98,6 +98,16 @@ def test_run_says_what_was_left_out(cli, small):
     assert "  1 job left out: max_gpus\n" in said
 
 
+def test_run_says_why_jobs_were_rejected(cli, small):
+    path = small(
+        "submit_s,run_s,gpus,gpu_types\n0,5,99,\n0,5,1,h100-sxn\n0,5,1,\n", nodes=1, gpus=8
+    )
+    said = good(cli("run", path, "--no-report"))
+    assert "(1 completed, 2 rejected)" in said
+    assert "  2 jobs rejected: larger than any one pool, or of a pool or GPU type" in said
+    assert "rejected" not in good(cli("run", small(), "--no-report"))
+
+
 def test_a_progress_bar_would_spoil_a_pipe(cli, small, process):
     """Nothing but the result on stdout and nothing at all on stderr, in a process too."""
     child = process("run", small(), "--no-report")
