@@ -85,6 +85,8 @@ def run_lines(results: Results) -> list[str]:
         lines.append(f"  {plural(dropped, 'job')} left out: {cause}")
     if "services" in summary:
         lines += ["", "what services got", *_service_lines(summary["services"])]
+    if "guests" in summary:
+        lines += _guest_lines(summary["guests"])
     if "reservations" in summary:
         lines += ["", "what was reserved", *_reservation_lines(summary["reservations"])]
     if failures(summary) is not None:
@@ -113,6 +115,15 @@ def _service_lines(found: dict[str, Any]) -> Iterator[str]:
         if seen["to_running_s"]:
             mean, p99 = (format_duration(seen["to_running_s"][key]) for key in ("mean", "p99"))
             yield f"  {'  from wanted to running':<28} {mean}, P99 {p99}"
+
+
+def _guest_lines(found: dict[str, Any]) -> list[str]:
+    """The time that services left of their GPUs, and who had it: a line."""
+    lent = f"{found['lent_gpu_s'] / 3600:,.0f} GPU-hours left"
+    if not found["lent_gpu_s"]:
+        return [f"  {'gaps':<28} none"]
+    filled = f"{100 * found['filled_share']:.1f} % had by {plural(found['jobs'], 'guest')}"
+    return [f"  {'gaps':<28} {lent}, {filled}"]
 
 
 def _reservation_lines(found: dict[str, Any]) -> Iterator[str]:

@@ -117,7 +117,9 @@ def _form(value: dict[str, Any]) -> tuple[str, str]:
     """What a key may hold, in words, and the SI unit in which it is kept."""
     if "$ref" in value:
         name = value["$ref"].rpartition("/")[2]
-        either = " or a name" if "anyOf" in _definitions()[name] else ""
+        forms = _definitions()[name].get("anyOf", ())
+        number = any(each.get("type") == "number" for each in (forms or [{}])[0].get("anyOf", ()))
+        either = " or a number" if number else " or a name" if forms else ""
         return f"a mapping{either}: [{name}](#{name.lower()})", ""
     if "anyOf" in value:
         return _one_of(value)

@@ -4,18 +4,29 @@ As in `recovery_case`: a node has two GPUs, a job saves after each 100 s of work
 10 s; beginning again takes 20 s and 3 s to read. Jobs without a kind that saves lose all.
 """
 
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
 from recovery_case import down, fails, hall, jobs, repair, run
 
+import twin
+from twin.catalog import parts
 from twin.errors import PolicyError
 from twin.kernel.guests import Hosting
+from twin.kernel.hazards import nothing_fails
+from twin.kernel.simulation import Simulation
+from twin.metrics.guests import guests
+from twin.metrics.scheduling import scheduling
 from twin.policies.base import GuestPolicy
 from twin.policies.decisions import Lodge, Preempt, Wake
 from twin.policies.guests.fill import Fill
 from twin.policies.guests.never import Never
+from twin.policies.placements.best_fit import BestFit
+from twin.policies.schedulers.fifo import Fifo
+from twin.results.outcome import outcome
 from twin.workload.hosting import Host, Hosts
 
 
@@ -292,3 +303,82 @@ def test_policies_that_ask_for_nonsense():
     ):
         with pytest.raises(PolicyError, match=told):
             guest_run(2, table, Odd(what), horizon_s=100.0)
+
+
+def test_figures_of_guests():
+    """As in the first test: lent for 4000 s are 0.6 of two GPUs, for 1000 s half of them."""
+    table = work((0, 10_000, 2, "chat"), (0, 400, 2), (4000, 10, 4))
+    told = hosting(table, chat=0.4)
+    simulation = Simulation(
+        hall(2), table, Fifo(), BestFit(), reliability=nothing_fails(), hosting=told
+    )
+    tables = outcome(simulation.run(5000.0), table, hall(2))
+    assert tables.jobs["guest_fraction"].tolist() == [0, 0, 0]  # there is a node for each
+    table = work((0, 10_000, 2, "chat"), (0, 10_000, 2), (0, 400, 2), (4000, 10, 3))
+    told = hosting(table, chat=0.4)
+    simulation = Simulation(
+        hall(2), table, Fifo(), BestFit(), reliability=nothing_fails(), hosting=told
+    )
+    tables = outcome(simulation.run(5000.0), table, hall(2))
+    found = guests(tables)
+    assert found == {
+        "jobs": 1,
+        "stays": 1,
+        "mean_stay_s": 1000,
+        "lent_gpu_s": pytest.approx(2 * (0.6 * 4000 + 0.5 * 1000)),
+        "guest_gpu_s": pytest.approx(1000),
+        "filled_share": pytest.approx(1000 / (2 * (0.6 * 4000 + 0.5 * 1000))),
+        "harm_gpu_s": pytest.approx(2 * 0.1 * 1000),
+        "lent_by_service_gpu_s": {"chat": pytest.approx(2 * (0.6 * 4000 + 0.5 * 1000))},
+    }
+    # A job of three GPUs waits from 4000 s on: what it cannot use of the gaps is stranded.
+    told = scheduling(tables, hall(2))["stranded_gpu_s"]
+    assert told["gaps"] == pytest.approx(2 * 0.6 * 1000)
+    assert sum(told.values()) == pytest.approx(tables.gpu_time["stranded"])
+    assert tables.jobs["queued_s"].tolist() == [0, 0, 0, 1000]
+    series = tables.domains[tables.domains["quantity"] == "guest_gpus"]
+    width_s = np.diff(series["time_s"], append=5000.0)
+    assert series["value"] @ width_s == pytest.approx(2 * 1000)
+
+
+def test_power_of_a_divided_gpu():
+    """Host and guest draw as if each had its part of the GPUs alone; the ledger balances."""
+    scenario = """
+name: divided
+horizon: 10 h
+site: {pools: [{name: main, node: dgx-h100, nodes: 1}]}
+workload:
+  services:
+    - name: chat
+      gpus: 8
+      replicas: {steps: [[0 h, 1]]}
+      busy: 0.25
+      guests: {memory: 0.5, harm: 0, cost: 0}
+  jobs: [{name: tune, gpus: 8, run: 30 h, count: 1}]
+power: {}
+policies: {guests: fill}
+"""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "divided.yaml"
+        path.write_text(scenario)
+        shares = {}
+        for policy in ("fill", "never"):
+            told = twin.run(twin.load(path, [f"policies.guests={policy}"]), report=False)
+            energy = told.summary["ledgers"]["energy"]["shares"]
+            shares[policy] = energy
+            gpu_time = told.summary["ledgers"]["gpu_time"]["shares"]
+            assert sum(gpu_time.values()) == pytest.approx(8 * 36_000)
+        alone = ["workload.services=[]", "policies.guests=never"]
+        training_j = twin.run(twin.load(path, alone), report=False).summary["ledgers"]["energy"][
+            "shares"
+        ]["useful"]
+        serving_j = shares["never"]["useful"]
+        assert shares["fill"]["useful"] == pytest.approx(serving_j + 0.75 * training_j, rel=1e-9)
+        # Without a guest three quarters of each GPU rest, stranded because a job waits.
+        idle_w = twin_catalog_idle_w()
+        assert shares["never"]["stranded"] == pytest.approx(8 * 36_000 * 0.75 * idle_w)
+        assert shares["fill"]["stranded"] == pytest.approx(0, abs=1e-3)
+
+
+def twin_catalog_idle_w():
+    return parts.gpu("h100-sxm").idle_w

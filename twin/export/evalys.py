@@ -53,7 +53,7 @@ def write(run: Results, file: TextIO) -> list[str]:
     """
     rows = csv.writer(file, lineterminator="\n")
     rows.writerow(COLUMNS)
-    of_job = spells(run.allocations, first_gpus(pools(run)))
+    of_job = spells(run.spells, first_gpus(pools(run)))
     row, found = next(of_job, (-1, []))
     several = 0
     columns = ("job_id", "submit_s", "gpus", "kind", "state", "energy_j")

@@ -61,6 +61,8 @@ def write(run: Results, file: TextIO, most_slices: int = MOST_SLICES) -> list[st
     [trace-event]
     """
     held, remarks = _drawn(run.allocations, most_slices)
+    if run.stays is not None and len(run.stays):
+        remarks.append(f"{len(run.stays):,} stays of guests, on GPUs that replicas hold meanwhile")
     places = pools(run)
     other = json.dumps({"scenario": run.name, "seed": run.summary["seed"], "left_out": remarks})
     file.write(f'{{"displayTimeUnit":"ms","otherData":{other},"traceEvents":[')

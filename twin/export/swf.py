@@ -51,7 +51,7 @@ def write(run: Results, file: TextIO) -> list[str]:
     groups, group_names = _numbered(jobs["group"])
     kinds, kind_names = _numbered(jobs["kind"])
     partitions = {pool.name: str(k) for k, pool in enumerate(pools(run), start=1)}
-    allocated, again = _held(run.allocations, len(jobs))
+    allocated, again = _held(run.spells, len(jobs))
     notes = list(_notes(jobs, int(again.sum()), own))
     names = {"User": user_names, "Group": group_names, "Executable": kind_names}
     for key, value in _header(run, bool(again.any()), partitions, notes, names):

@@ -68,8 +68,8 @@ class Accounts:
         dt_s = now_s - life.since_s
         life.since_s = now_s
         busy, phase = life.busy_gpus, life.phase
-        if life.is_guest:
-            life.guest_gpu_s += dt_s * busy
+        if life.lent_gpus:
+            life.lent_gpu_s += dt_s * life.lent_gpus
         if life.surplus_gpus:
             life.book(STRANDED, dt_s * life.surplus_gpus, life.idle_w)
         if life.standby_gpus:

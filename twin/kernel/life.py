@@ -104,9 +104,9 @@ class Life:
         Share of the time of its GPUs that is its own; a guest has the rest, or is one.
     is_guest : bool
         Whether it runs in the gaps of replicas of a service.
-    lent_gpus, guest_gpu_s : float
-        GPUs whose time it leaves to others, below zero for those that it gets so; and the GPU-time
-        that it had as a guest. [GPU s]
+    lent_gpus, lent_gpu_s : float
+        GPUs whose time it leaves to others, below zero for those that it gets so, now and over its
+        time so far. [GPU s]
     shrunk, rejoins : bool
         Whether it runs with fewer replicas, and whether lost ones join without stopping the rest.
     software : (time_s, class)
@@ -129,7 +129,6 @@ class Life:
         "event",
         "finish_s",
         "fruitless",
-        "guest_gpu_s",
         "held_gpus",
         "hit",
         "hits",
@@ -143,6 +142,7 @@ class Life:
         "kept_s",
         "known",
         "leaving",
+        "lent_gpu_s",
         "lent_gpus",
         "link_incident",
         "lost_nodes",
@@ -208,7 +208,7 @@ class Life:
         self.scale = self.speed = self.comm = self.throttle = self.calm = self.part = 1.0
         self.rate = 1.0
         self.is_guest = False
-        self.lent_gpus = self.guest_gpu_s = 0.0
+        self.lent_gpus = self.lent_gpu_s = 0.0
         self.may_change = self.preempted = self.saves_all = False
         self.finish_s = inf
         self.fruitless = 0

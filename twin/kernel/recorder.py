@@ -61,8 +61,8 @@ class Record:
         ``job, node, gpu_mask, start_s, end_s``.
     lives : dict of (n_job,) arrays or None
         Where something may fail: GPU-time by share, ``restarts``, ``interruptions``,
-        ``preemptions``, ``interrupted_s`` and ``guest_gpu_s``, and the energy of its GPUs by share,
-        ``<share>_j``.
+        ``preemptions``, ``interrupted_s``, the energy of its GPUs by share, ``<share>_j``, and
+        ``lent_gpu_s``, GPU-time that it left to others, below zero what it got so.
     incidents : Incidents or None
     power : PowerRecord or None
         Where power is computed.
@@ -180,7 +180,7 @@ class Recorder:
     def keep(self, life: Life) -> None:
         """Take down what became of a job, at its end or at the horizon."""
         counts = (life.restarts, life.interruptions, life.preemptions, life.away_s)
-        self._lives[life.job.row] = (*life.spent, *counts, life.guest_gpu_s, *life.joules)
+        self._lives[life.job.row] = (*life.spent, *counts, life.lent_gpu_s, *life.joules)
         if life.spells is not None:
             ends = [*life.spells, life.since_s]  # the last is used by a spell that is not over
             for start_s, end_s in zip(ends[::2], ends[1::2], strict=False):
@@ -300,7 +300,7 @@ class Recorder:
     def lives(self) -> dict[str, Array]:
         """What became of each job, where it might have failed."""
         n_jobs = len(self.start_s)
-        counts = ("restarts", "interruptions", "preemptions", "interrupted_s", "guest_gpu_s")
+        counts = ("restarts", "interruptions", "preemptions", "interrupted_s", "lent_gpu_s")
         names = (*SHARES, *counts, *(f"{share}_j" for share in SHARES))
         table = np.zeros((n_jobs, len(names)))
         if self._lives:

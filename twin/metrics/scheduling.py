@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from twin.metrics.by_class import by_class
@@ -25,16 +26,37 @@ def scheduling(outcome: Outcome, site: Site) -> dict[str, Any]:
     one class of job. Replicas of services hold GPUs, so they count for tenants and their shares;
     what single jobs felt is told of jobs alone.
     """
-    jobs, allocations, horizon_s = outcome.jobs, outcome.allocations, outcome.horizon_s
+    jobs, allocations, horizon_s = outcome.jobs, _runs(outcome), outcome.horizon_s
     if jobs.empty:
         return {}
     return {
         **fairness(jobs, allocations, gpus_there(outcome, site, 0.0, horizon_s), horizon_s),
-        **fragmentation(jobs, allocations, site, horizon_s, outcome.gpu_time),
+        **_fragmentation(outcome, allocations, site),
         **moves(jobs, allocations, horizon_s),
         **deadlines(jobs, horizon_s),
         **_classes(jobs),
     }
+
+
+def _runs(outcome: Outcome) -> pd.DataFrame:
+    """Allocations, and the stays of guests, who run and hold no GPU."""
+    if outcome.stays is None or outcome.stays.empty:
+        return outcome.allocations
+    stays = outcome.stays.assign(gpu_mask=np.int64(0))
+    return pd.concat([outcome.allocations, stays], ignore_index=True)
+
+
+def _fragmentation(outcome: Outcome, allocations: pd.DataFrame, site: Site) -> dict[str, Any]:
+    """Fragmentation, and among what is stranded the gaps that services leave while work waits."""
+    gpu_time = outcome.gpu_time
+    made = fragmentation(outcome.jobs, allocations, site, outcome.horizon_s, gpu_time)
+    if outcome.stays is None or not gpu_time["stranded"] or len(site.pools) > 1:
+        return made
+    if not any(gpu_time[share] for share in ("down", "dark", "spare")):
+        reasons = made.get("stranded_gpu_s", {})
+        reasons["gaps"] = max(gpu_time["stranded"] - sum(reasons.values()), 0.0)
+        made["stranded_gpu_s"] = reasons
+    return made
 
 
 def _classes(jobs: pd.DataFrame) -> dict[str, Any]:

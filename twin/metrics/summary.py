@@ -13,6 +13,7 @@ from twin.facility.tariff import Tariff
 from twin.metrics.cloud import cloud, gpus_there
 from twin.metrics.cost import cost
 from twin.metrics.gpu_cost import with_gpus
+from twin.metrics.guests import guests
 from twin.metrics.jobs import bounded_slowdown, counts, makespan_s, quantiles, utilisation
 from twin.metrics.place import place
 from twin.metrics.power import power
@@ -84,6 +85,8 @@ def summarise(
         summary["scheduling"] = shared
     if outcome.replicas is not None:
         summary["services"] = services(outcome)
+    if outcome.stays is not None:
+        summary["guests"] = guests(outcome)
     if outcome.reservations is not None:
         summary["reservations"] = reservations(outcome)
     found_cost: dict[str, Any] = {}

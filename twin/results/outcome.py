@@ -26,7 +26,7 @@ from twin.results.power import (
 )
 from twin.results.rentals import egress, rentals, rented_series
 from twin.results.reservations import reservations
-from twin.results.services import replicas, service_series
+from twin.results.services import guest_series, replicas, service_series
 from twin.results.spells import migrations, waiting
 from twin.site.domains import LEVELS, Domains
 from twin.site.layout import Site
@@ -107,6 +107,7 @@ def outcome(
     served = replicas(record)
     rented = rentals(record, site)
     series = service_series(record, jobs, starts_s)
+    series += guest_series(record, starts_s)
     series += rented_series(rented, site, record.horizon_s, starts_s)
     return Outcome(
         jobs=_jobs(record, jobs, shares, site).iloc[kept].reset_index(drop=True),
@@ -162,7 +163,8 @@ def _jobs(record: Record, jobs: pd.DataFrame, shares: dict[str, Any], site: Site
     columns |= {f"{name}_gpu_s": values for name, values in shares.items()}
     columns["guest_fraction"] = np.zeros(n)
     if record.stays is not None and record.lives is not None:
-        held_gpu_s, as_guest_gpu_s = sum(shares.values()), record.lives["guest_gpu_s"]
+        held_gpu_s = sum(shares.values())
+        as_guest_gpu_s = np.maximum(-record.lives["lent_gpu_s"], 0.0)
         columns["guest_fraction"] = as_guest_gpu_s / np.where(held_gpu_s > 0, held_gpu_s, 1.0)
     return _frame(JOBS, columns)
 

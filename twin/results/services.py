@@ -36,7 +36,8 @@ def replicas(record: Record) -> pd.DataFrame | None:
     DataFrame
         (n_job,) rows as in the job table: ``served_s``, for how long it worked; ``running_s``,
         when it first did (NaN if never); ``displaced_jobs`` and ``lost_gpu_s``, jobs that gave way
-        to it, and what they spent on saving or had not saved.
+        to it, and what they spent on saving or had not saved; ``lent_gpu_s``, the time of its GPUs
+        that it left to guests, whether there were any or not.
     """
     if record.served is None or record.displaced is None:
         return None
@@ -52,8 +53,26 @@ def replicas(record: Record) -> pd.DataFrame | None:
             "running_s": running_s,
             "displaced_jobs": record.displaced["jobs"].astype(np.int64),
             "lost_gpu_s": record.displaced["lost_gpu_s"],
+            "lent_gpu_s": np.zeros(n_jobs) if record.lives is None else lent(record.lives),
         }
     )
+
+
+def lent(lives: dict[str, Array]) -> Array:
+    """(n_job,) GPU-time that each job left to others. [GPU s]"""
+    return np.maximum(lives["lent_gpu_s"], 0.0)
+
+
+def guest_series(record: Record, starts_s: Array) -> list[pd.DataFrame]:
+    """GPUs on which a guest is, of the whole site, in the long form of `twin.tables.DOMAINS`."""
+    if record.stays is None:
+        return []
+    stays = record.stays
+    gpus = np.bitwise_count(stays["gpu_mask"].astype(np.uint64)).astype(float)
+    from_s, to_s = (stays[name].astype(float) for name in ("start_s", "end_s"))
+    value = _counted(from_s, to_s, record.horizon_s, starts_s, gpus)
+    told = {"time_s": starts_s, "domain": "site", "quantity": "guest_gpus", "value": value}
+    return [pd.DataFrame(told)]
 
 
 def service_series(record: Record, jobs: pd.DataFrame, starts_s: Array) -> list[pd.DataFrame]:
@@ -80,10 +99,13 @@ def service_series(record: Record, jobs: pd.DataFrame, starts_s: Array) -> list[
     return parts
 
 
-def _counted(from_s: Array, to_s: Array, horizon_s: float, starts_s: Array) -> Array:
-    """Mean number of spells that are going on, in each bin."""
+def _counted(
+    from_s: Array, to_s: Array, horizon_s: float, starts_s: Array, each: Array | float = 1.0
+) -> Array:
+    """Mean number of spells that are going on, in each bin; each counts as so many."""
+    counts = np.broadcast_to(np.asarray(each, float), from_s.shape)
     time_s = np.concatenate([[0.0], from_s, to_s])
-    change = np.repeat([0.0, 1.0, -1.0], [1, len(from_s), len(to_s)])
+    change = np.concatenate([[0.0], counts, -counts])
     order = np.argsort(time_s, kind="stable")
-    counted = {"replicas": np.cumsum(change[order])}
-    return bin_means(time_s[order], counted, horizon_s, starts_s)["replicas"]
+    counted = {"spells": np.cumsum(change[order])}
+    return bin_means(time_s[order], counted, horizon_s, starts_s)["spells"]

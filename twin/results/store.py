@@ -145,6 +145,15 @@ class Results:
             return None
         return self._table(STAYS)
 
+    @property
+    def spells(self) -> pd.DataFrame:
+        """Allocations and stays together: all for which a job ran anywhere."""
+        import pandas as pd
+
+        if self.stays is None or self.stays.empty:
+            return self.allocations
+        return pd.concat([self.allocations, self.stays], ignore_index=True)
+
     @cached_property
     def rentals(self) -> pd.DataFrame | None:
         """One row per node rented: `twin.tables.RENTALS`; None without clouds."""

@@ -131,6 +131,9 @@ class Section(BaseModel):
             return f"missing; give {info.description}"
         if kind in ("model_type", "model_attributes_type") and not loc:
             keys = ", ".join(cls.yaml_keys())
+            if cls.number:
+                what = f"expected a number, or a mapping with one of the keys {keys}"
+                return f"{what}; found {found(error['input'])}"
             return f"expected a mapping with the keys {keys}; found {found(error['input'])}"
         return explain(error)
 
