@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from test_reservations import NAMES, cases, of, simulate
 
 from twin.kernel.ahead import Ahead, Window
+from twin.kernel.needs import Need
 
 # The scheduler's word is good where a job that gives way to another has nothing to save.
 NO_WRITE_S = 0.0
@@ -91,10 +92,11 @@ def test_the_earliest_time_is_the_first_that_will_do(made, ready_s, needed, dura
         )
 
     ahead = Ahead(made)
-    found_s = ahead.earliest_s(np.array(ready_s, float), 0, needed, float(duration_s))
+    enough_s = Need(0, 1, needed).earliest_s
+    found_s = ahead.earliest_s(np.array(ready_s, float), 0, enough_s, float(duration_s))
     # A pool that begins at another node.
     shifted = Ahead([replace(each, nodes=tuple(node + 5 for node in each.nodes)) for each in made])
-    again_s = shifted.earliest_s(np.array(ready_s, float), 5, needed, float(duration_s))
+    again_s = shifted.earliest_s(np.array(ready_s, float), 5, enough_s, float(duration_s))
     first_s = next(
         at_s for at_s in range(100) if sum(can_be_had(node, at_s) for node in range(4)) >= needed
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING
@@ -115,7 +115,13 @@ class Ahead:
 
     # -- when nodes can be had
 
-    def earliest_s(self, ready_s: Array, first: int, needed: int, duration_s: float) -> float:
+    def earliest_s(
+        self,
+        ready_s: Array,
+        first: int,
+        enough_s: Callable[[Array], float],
+        duration_s: float,
+    ) -> float:
         """When enough nodes can be had for a whole duration at one time. [s]
 
         Parameters
@@ -124,8 +130,8 @@ class Ahead:
             When each node of a pool comes free, by estimate, from now on. [s]
         first : int
             The pool's first node.
-        needed : int
-            Nodes.
+        enough_s : callable
+            When there are enough nodes, of when each is ready. [s]
         duration_s : float
 
         Notes
@@ -136,7 +142,7 @@ class Ahead:
         """
         ready_s = ready_s.copy()
         while True:
-            at_s = float(np.partition(ready_s, needed - 1)[needed - 1])
+            at_s = enough_s(ready_s)
             if not self._put_off(ready_s, first, at_s, duration_s):
                 return at_s
 

@@ -21,7 +21,7 @@ from twin.kernel.sketch import Sketch
 from twin.kernel.slots import Slots
 from twin.kernel.usage import Usage
 from twin.policies.base import PlacementPolicy
-from twin.policies.view import JobView, Placement, Shape
+from twin.policies.view import Confines, JobView, Placement, Shape
 from twin.site.fleet import Fleet, Held
 from twin.site.layout import Site
 
@@ -234,6 +234,10 @@ class Cluster:
         if self.ahead is None:
             return inf if self.fits(shape) else -inf
         return max((until_s for until_s, _ in self.choices(shape)), default=-inf)
+
+    def confines(self, shape: Shape, pool: int) -> Confines | None:
+        """In which units of a pool a job of this shape must lie; None if any nodes will do."""
+        return self._policy.confines(shape, self.fleet.index[pool])
 
     def largest_fit(self) -> int:
         """GPUs beyond which no job fits now; smaller ones may or may not fit."""

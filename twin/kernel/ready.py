@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.kernel.job import Job
+from twin.kernel.needs import ConfinedNeed, Need
 from twin.policies.view import JobView, Placement, Shape
 from twin.site.fleet import Fleet
 
@@ -38,13 +39,11 @@ class HeadReservation:
         self,
         row: int,
         start_s: float,
-        needs: list[tuple[int, int, dict[int, int]]],
+        needs: list[Need],  # one for each pool that will do
         cluster: Cluster,
     ) -> None:
         self.row = row
         self.start_s = start_s
-        # A pool each: free GPUs that a node must have, nodes needed, and the nodes that will have
-        # them at the shadow time -> their free GPUs then.
         self._needs = needs
         self._cluster = cluster
 
@@ -76,12 +75,8 @@ class HeadReservation:
         return end_s <= self.start_s or self.leaves_room_for(job.shape, job)
 
     def _is_left_whole_by(self, placement: Placement) -> bool:
-        for threshold, needed, ready in self._needs:
-            left = len(ready)
-            for node, gpus in placement:
-                if ready.get(node, inf) - gpus < threshold:
-                    left -= 1
-            if left >= needed:
+        for need in self._needs:  # noqa: SIM110, a generator takes longer
+            if need.is_met_without(placement):
                 return True
         return False
 
@@ -89,12 +84,8 @@ class HeadReservation:
         """A job starts: past the shadow time, what it holds is gone from the projection."""
         if expected_end_s <= self.start_s:
             return
-        for threshold, _, ready in self._needs:
-            for node, gpus in placement:
-                if node in ready:
-                    ready[node] -= gpus
-                    if ready[node] < threshold:
-                        del ready[node]
+        for need in self._needs:
+            need.take(placement)
 
 
 class ReadyTimes:
@@ -123,46 +114,39 @@ class ReadyTimes:
     def reserve(self, job: JobView, now_s: float, cluster: Cluster) -> HeadReservation:
         """The earliest start of a job that does not fit now."""
         self._refresh()
-        shape, ahead = job.shape, cluster.ahead
-        found: list[tuple[float, int, int, int]] = []
-        for pool in shape.pools:
-            built = self._fleet.site.pools[pool]
-            threshold = min(shape.gpus, built.gpus_per_node)
-            needed = -(-shape.gpus // built.gpus_per_node)
-            nodes = self._fleet.site.pool_nodes(pool)
-            times_s = self._ready_s[threshold, nodes.start : nodes.stop]
-            if ahead is None:
-                earliest_s = float(
-                    times_s.min() if needed == 1 else np.partition(times_s, needed - 1)[needed - 1]
-                )
-            else:
-                times_s = np.maximum(times_s, now_s)
-                runs_s = cluster.end_s(job, pool, shape.gang_gpus) - now_s
-                earliest_s = ahead.earliest_s(times_s, nodes.start, needed, runs_s)
-            found.append((earliest_s, pool, threshold, needed))
-        shadow_s = min(found)[0]
+        needs = [self._need(job.shape, pool, cluster) for pool in job.shape.pools]
+        shadow_s = min(self._earliest_s(need, job, now_s, cluster) for need in needs)
         if shadow_s <= now_s:
             shadow_s = now_s + cluster.grace_s
-        needs = []
-        for _, pool, threshold, needed in found:
-            nodes = self._fleet.site.pool_nodes(pool)
+        for need in needs:
+            nodes = self._fleet.site.pool_nodes(need.pool)
             column = self._ready_s[:, nodes.start : nodes.stop]
-            is_ready = column[threshold] <= shadow_s
-            if ahead is not None:
-                runs_s = cluster.end_s(job, pool, shape.gang_gpus) - now_s
-                is_ready &= ~ahead.blocks(nodes.start, len(nodes), shadow_s, runs_s)
+            is_ready = column[need.gpus] <= shadow_s
+            if cluster.ahead is not None:
+                runs_s = cluster.end_s(job, need.pool, job.shape.gang_gpus) - now_s
+                is_ready &= ~cluster.ahead.blocks(nodes.start, len(nodes), shadow_s, runs_s)
             ready = np.flatnonzero(is_ready)
-            free = (
-                column[: self._fleet.site.pools[pool].gpus_per_node + 1, ready] <= shadow_s
-            ).sum(0) - 1
-            needs.append(
-                (
-                    threshold,
-                    needed,
-                    dict(zip((ready + nodes.start).tolist(), free.tolist(), strict=True)),
-                )
-            )
+            size = self._fleet.site.pools[need.pool].gpus_per_node
+            free = (column[: size + 1, ready] <= shadow_s).sum(0) - 1
+            need.promise(dict(zip((ready + nodes.start).tolist(), free.tolist(), strict=True)))
         return HeadReservation(job.row, shadow_s, needs, cluster)
+
+    def _need(self, shape: Shape, pool: int, cluster: Cluster) -> Need:
+        size = self._fleet.site.pools[pool].gpus_per_node
+        gpus, nodes = min(shape.gpus, size), -(-shape.gpus // size)
+        confines = cluster.confines(shape, pool)
+        if confines is None:
+            return Need(pool, gpus, nodes)
+        return ConfinedNeed(pool, gpus, nodes, confines, self._fleet.first_node[pool])
+
+    def _earliest_s(self, need: Need, job: JobView, now_s: float, cluster: Cluster) -> float:
+        nodes = self._fleet.site.pool_nodes(need.pool)
+        ready_s = self._ready_s[need.gpus, nodes.start : nodes.stop]
+        if cluster.ahead is None:
+            return need.earliest_s(ready_s)
+        ready_s = np.maximum(ready_s, now_s)
+        runs_s = cluster.end_s(job, need.pool, job.shape.gang_gpus) - now_s
+        return cluster.ahead.earliest_s(ready_s, nodes.start, need.earliest_s, runs_s)
 
     def _in_service(self, node: int) -> list[tuple[float, int]]:
         """When GPUs of a node that is out of service, or to leave it, will be free again."""

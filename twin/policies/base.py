@@ -20,6 +20,7 @@ from twin.policies.power_view import Demand, Hall, Outlook
 from twin.policies.shared_nodes import Share, SharedNodes
 from twin.policies.view import (
     ClusterView,
+    Confines,
     HitView,
     JobView,
     Placement,
@@ -96,6 +97,14 @@ class PlacementPolicy(ABC):
     def place_shape(self, shape: Shape, pool: PoolView) -> Placement | None:
         """As `place`, for those that heed more than the size of a job, such as ``shape.labels``."""
         return self.place(shape.gpus, pool)
+
+    def confines(self, shape: Shape, pool: PoolView) -> Confines | None:
+        """In which units a job of this shape must lie; None if any nodes that suffice will do.
+
+        A placement that lets a job wait though enough nodes are free says here for what. Promises
+        of a start, which no other job may then put off, are made by this.
+        """
+        return None
 
     def largest(self, pool: PoolView) -> int:
         """GPUs beyond which `place` finds no place now; a tighter bound makes searches quicker."""

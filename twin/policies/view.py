@@ -472,6 +472,26 @@ class GroupsView(Protocol):
 
 
 @dataclass(frozen=True)
+class Confines:
+    """Units in which alone a gang may lie.
+
+    Attributes
+    ----------
+    tiers : sequence of GroupsView
+        Nodes in groups, such groups in those of the next, ..., as `PoolView.tiers` has them. The
+        units are the groups of the last.
+    members : int
+        Members of units that the gang takes: nodes, or whole groups of the tier before.
+    units : int
+        How many units they may be spread over.
+    """
+
+    tiers: Sequence[GroupsView]
+    members: int
+    units: int = 1
+
+
+@dataclass(frozen=True)
 class HallHeat:
     """How warm a hall is, and what its cooling could do more."""
 

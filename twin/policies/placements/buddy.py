@@ -10,7 +10,7 @@ from typing import Literal
 
 from twin.errors import DomainError
 from twin.policies.gangs import GangPlacement
-from twin.policies.view import GroupsView, PoolView
+from twin.policies.view import Confines, GroupsView, PoolView, Shape
 from twin.registry import policy
 from twin.scenario.levels import encloses
 
@@ -58,16 +58,27 @@ class Buddy(GangPlacement):
                 return node
         return next(iter(self._cell(0, 1, pool)), -1)
 
-    def whole_nodes(self, n: int, pool: PoolView) -> Sequence[int]:
-        cells = n  # of the tier below
-        tiers = pool.tiers(*self.levels)
-        for at, tier in enumerate(tiers):
+    def confines(self, shape: Shape, pool: PoolView) -> Confines | None:
+        n = -(-shape.gpus // pool.gpus_per_node)
+        at, cells = self._tier(n, pool)
+        return Confines(pool.tiers(*self.levels)[: at + 1], cells) if n > 1 and at >= 0 else None
+
+    def _tier(self, n: int, pool: PoolView) -> tuple[int, int]:
+        """The tier in one unit of which ``n`` nodes lie, -1 if none; the cells that they take."""
+        cells = n
+        for at, tier in enumerate(pool.tiers(*self.levels)):
             if cells <= tier.largest:
-                found = self._cell(at, cells, pool)
-                for inner in reversed(tiers[:at]):
-                    found = [member for cell in found for member in inner.members[cell]]
-                return found[:n]
+                return at, cells
             cells = -(-cells // tier.largest)
+        return -1, cells
+
+    def whole_nodes(self, n: int, pool: PoolView) -> Sequence[int]:
+        at, cells = self._tier(n, pool)
+        if at >= 0:
+            found = self._cell(at, cells, pool)
+            for inner in reversed(pool.tiers(*self.levels)[:at]):
+                found = [member for cell in found for member in inner.members[cell]]
+            return found[:n]
         top = (self.levels[-1],)
         nodes: list[int] = []
         for group in pool.groups(*top).emptiest():

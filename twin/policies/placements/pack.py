@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from twin.policies.gangs import GangPlacement, in_the_fullest_group
-from twin.policies.view import PoolView
+from twin.policies.view import Confines, PoolView, Shape
 from twin.registry import policy
 
 
@@ -22,8 +22,7 @@ class Pack(GangPlacement):
     the unit with the fewest whole nodes.
 
     Where ``strict``, a job that an empty unit could hold waits until one has room for it. Whole
-    nodes may then be free that it does not take, and promises to it may not hold: the scheduler
-    counts nodes, not units.
+    nodes may then be free that it does not take; promises to it are made by units as well.
     """
 
     # the units of which a job is to span few
@@ -32,6 +31,12 @@ class Pack(GangPlacement):
 
     def node(self, gpus: int, pool: PoolView) -> int:
         return in_the_fullest_group(gpus, pool, self.within)
+
+    def confines(self, shape: Shape, pool: PoolView) -> Confines | None:
+        groups, n = pool.groups(self.within), -(-shape.gpus // pool.gpus_per_node)
+        if self.strict and 1 < n <= groups.largest:
+            return Confines((groups,), n)
+        return None
 
     def whole_nodes(self, n: int, pool: PoolView) -> Sequence[int]:
         groups, level = pool.groups(self.within), (self.within,)

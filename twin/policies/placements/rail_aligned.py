@@ -8,7 +8,7 @@ from itertools import accumulate
 from typing import Literal
 
 from twin.policies.gangs import GangPlacement, in_the_fullest_group
-from twin.policies.view import PoolView
+from twin.policies.view import Confines, PoolView, Shape
 from twin.registry import policy
 
 
@@ -29,8 +29,8 @@ class RailAligned(GangPlacement):
     from one, of several from that with least room.
 
     Where ``strict``, any job waits until it can have as few groups as an empty pool would give it.
-    Failed nodes and spares count as there. Nodes may then be free that it does not take, and
-    promises to it may not hold: the scheduler counts nodes, not groups.
+    Failed nodes and spares count as there. Nodes may then be free that it does not take; promises
+    to it are made by groups as well.
 
     Notes
     -----
@@ -45,6 +45,14 @@ class RailAligned(GangPlacement):
 
     def node(self, gpus: int, pool: PoolView) -> int:
         return in_the_fullest_group(gpus, pool, "leaf")
+
+    def confines(self, shape: Shape, pool: PoolView) -> Confines | None:
+        n = -(-shape.gpus // pool.gpus_per_node)
+        if not self.strict or n == 1:
+            return None
+        groups = pool.groups("leaf")
+        fewest = _fewest(n, sorted(map(len, groups.members), reverse=True))
+        return Confines((groups,), n, fewest)
 
     def whole_nodes(self, n: int, pool: PoolView) -> Sequence[int]:
         groups = pool.groups("leaf")
