@@ -73,7 +73,7 @@ def cases(draw, upper_bounds=False):
     upper = [run_s * factor for (_, _, run_s), factor in zip(jobs, factors, strict=True)]
     if upper_bounds:
         return n_nodes, size, jobs, upper
-    wrong = draw(st.lists(eighths, **many))
+    wrong = draw(st.lists(st.one_of(eighths, st.just(0.0)), **many))
     return n_nodes, size, jobs, draw(st.sampled_from([None, upper, wrong]))
 
 
@@ -145,7 +145,7 @@ def test_on_one_node_a_depth_of_one_is_easy(seed):
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("kind", ["upper", "wrong"])
+@pytest.mark.parametrize("kind", ["upper", "wrong", "nothing"])
 def test_every_start_under_a_deep_queue(seed, kind):
     """Odd times, where floats round: the same sums on both sides."""
     rng = np.random.default_rng(seed)
@@ -160,6 +160,8 @@ def test_every_start_under_a_deep_queue(seed, kind):
         )
     )
     factor = rng.choice([1, 1, 2.5, 7], n) if kind == "upper" else rng.lognormal(0, 1, n)
+    if kind == "nothing":  # jobs that hold GPUs though by their estimates they take no time
+        factor *= rng.choice([0, 1, 1], n)
     estimates = (run_s * factor).tolist()
     expected, promised = conservative(jobs, 4, 8, estimates, depth=12)
     np.testing.assert_array_equal(starts(jobs, [(8, 4)], estimates, depth=12), expected)

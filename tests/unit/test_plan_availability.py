@@ -42,8 +42,8 @@ def least(held, node, from_s, duration_s):
 
 
 @settings(max_examples=200, deadline=None)
-@given(histories(), st.integers(1, 4), st.integers(1, 3), st.one_of(times, st.just(1e9)))
-def test_searches_agree_with_a_list_of_holds(history, gpus, needed, duration_s):
+@given(histories(), st.integers(1, 4), st.integers(1, 3), st.one_of(times, st.just(1e9)), times)
+def test_searches_agree_with_a_list_of_holds(history, gpus, needed, duration_s, look_s):
     steps, held, now_s = history
     table = Availability(np.array([4, 4, 4]), 0.0)
     for what, value in steps:
@@ -52,6 +52,8 @@ def test_searches_agree_with_a_list_of_holds(history, gpus, needed, duration_s):
         else:
             node, taken, from_s, until_s = value
             table.change(node, -taken if what == "hold" else taken, from_s, until_s)
+        if table.now_s >= look_s:  # what is kept for searches is brought up to date in between
+            table.fitting(slice(0, 3), gpus, table.now_s, duration_s)
     every = slice(0, 3)
     candidates = sorted({now_s} | {h[3] for h in held if now_s < h[3] < inf})
     expected = inf
@@ -60,13 +62,18 @@ def test_searches_agree_with_a_list_of_holds(history, gpus, needed, duration_s):
             expected = at_s
             break
     assert table.earliest_s(every, gpus, needed, duration_s) == expected
-    assert table.now(every).tolist() == [free_at(held, v, now_s) for v in range(3)]
-    if expected < inf:
-        found = table.least(every, expected, duration_s).tolist()
-        assert found == [least(held, v, expected, duration_s) for v in range(3)]
-    able = np.flatnonzero(table.now(every) >= gpus)
+    for at_s in [now_s, *candidates]:
+        most = [least(held, v, at_s, duration_s) for v in range(3)]
+        assert [table.least(v, at_s, duration_s) for v in range(3)] == most
+        fitting = table.fitting(every, gpus, at_s, duration_s).tolist()
+        assert fitting == [v for v in range(3) if most[v] >= gpus]
+    assert table.fitting(slice(1, 3), gpus, now_s, 0.0).tolist() == [
+        v for v in (1, 2) if free_at(held, v, now_s) >= gpus
+    ]
     begins = sorted(h[2] for h in held if h[2] > now_s)
-    for node, until_s in zip(able.tolist(), table.until_s(able, gpus), strict=True):
+    able, until = table.open(every, gpus)
+    assert able.tolist() == [v for v in range(3) if free_at(held, v, now_s) >= gpus]
+    for node, until_s in zip(able.tolist(), until, strict=True):
         short = [at_s for at_s in begins if free_at(held, node, at_s) < gpus]
         assert until_s == min(short, default=inf)
     for node in range(3):  # it may only err by saying yes
@@ -79,5 +86,5 @@ def test_the_table_grows_and_what_is_past_is_dropped():
     for k in range(5000):
         table.advance(float(k))
         table.take(((k % 2, 1),), k + 1.0, k + 300.5)
-        assert table.columns < 700
-    assert table.now(slice(0, 2)).tolist() == [8 - 150, 8 - 150]
+    assert len(table.times_after(0.0)) < 700
+    assert [table.least(node, 4999.0, 0.0) for node in (0, 1)] == [8 - 150, 8 - 150]

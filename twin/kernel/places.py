@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import inf
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from twin.kernel.availability import Availability, Nodes
 from twin.kernel.job import Job
@@ -18,8 +18,8 @@ from twin.policies.view import Placement, Shape
 if TYPE_CHECKING:
     from twin.kernel.cluster import Cluster
 
-Free = NDArray[np.int16]
 _MANY = 32767
+NO_LIMITS: Mapping[int, int] = MappingProxyType({})
 
 
 class Places:
@@ -76,7 +76,7 @@ class Places:
             start_s = self._free.earliest_s(among, gpus, needed, duration_s)
             if start_s >= best[0]:
                 continue
-            place = self._ask(job.shape, pool, self._free.least(nodes, start_s, duration_s))
+            place = self._ask(job.shape, pool, start_s, duration_s)
             if not place:  # this placement wants more than room
                 start_s, place = self._later(job, pool, start_s)
             if place and start_s < best[0]:
@@ -89,19 +89,14 @@ class Places:
         for pool in job.shape.pools:
             if self._fleet.index[pool].free_gpus < job.shape.gpus:
                 continue
-            nodes, gpus, needed = self._needs(job.shape, pool)
-            free = self._free.least(nodes, now_s, self._duration_in(job, pool))
-            self._heed_late(free, nodes)
-            while int((free >= gpus).sum()) >= needed:
-                place = self._ask(job.shape, pool, free)
-                if not place:
-                    break
-                closed = [v - nodes.start for v in self._cluster.closed_to(place)]
+            duration_s = self._duration_in(job, pool)
+            # Where GPUs should be free by now and are not, those count that are.
+            most = {node: self._fleet.free_mask[node].bit_count() for node in self.late}
+            while place := self._ask(job.shape, pool, now_s, duration_s, most):
+                closed = self._cluster.closed_to(place)
                 if not closed:
                     return place
-                for node in closed:
-                    if 0 <= node < len(free):
-                        free[node] = 0
+                most.update(dict.fromkeys(closed, 0))
         return None
 
     def until_s(self, shape: Shape) -> float:
@@ -114,11 +109,13 @@ class Places:
             found = -inf
             for pool in shape.pools:
                 nodes, gpus, needed = self._needs(shape, pool)
-                free = self._free.now(nodes)
-                self._heed_late(free, nodes)
-                until_s = self._free.until_s(nodes.start + np.flatnonzero(free >= gpus), gpus)
+                there, until_s = self._free.open(nodes, gpus)
+                if self.late:
+                    masks = self._fleet.free_mask
+                    short = [v for v in self.late if masks[v].bit_count() < gpus]
+                    until_s = until_s[~np.isin(there, short)]
                 if len(until_s) >= needed:
-                    found = max(found, float(np.sort(until_s)[-needed]))
+                    found = max(found, float(np.partition(until_s, -needed)[-needed]))
             self._until_s[shape.index] = found
         return found
 
@@ -133,42 +130,54 @@ class Places:
 
     def _later(self, job: Job, pool: int, after_s: float) -> tuple[float, Placement]:
         """The first place that the policy finds after a time at which there is room."""
-        nodes = self._needs(job.shape, pool)[0]
         duration_s = self._duration_in(job, pool)
         for start_s in self._free.times_after(after_s):
-            place = self._ask(job.shape, pool, self._free.least(nodes, start_s, duration_s))
+            place = self._ask(job.shape, pool, start_s, duration_s)
             if place:
                 return start_s, place
         return inf, ()
 
-    def _ask(self, shape: Shape, pool: int, free: Free) -> Placement:
-        """Where the placement policy puts a job, of GPUs free on each node of a pool."""
-        first, size = self._fleet.first_node[pool], self._fleet.site.pools[pool].gpus_per_node
+    def _ask(
+        self,
+        shape: Shape,
+        pool: int,
+        from_s: float,
+        duration_s: float,
+        most: Mapping[int, int] = NO_LIMITS,
+    ) -> Placement:
+        """Where the placement policy puts a job for a time, with no more GPUs of some nodes."""
         if self._is_best_fit:
-            return _best_fit(shape.gpus, free, size, first)
+            return self._best_fit(shape, pool, from_s, duration_s, most)
         index = self._fleet.index[pool].copy()
-        masks = self._fleet.free_mask
-        for node, gpus in enumerate(free.tolist()):
-            now = masks[first + node].bit_count()
-            if gpus != now:
-                index.move(node, now, gpus)
+        masks, nodes = self._fleet.free_mask, self._needs(shape, pool)[0]
+        for node in range(nodes.start, nodes.stop):
+            now, free = masks[node].bit_count(), self._free.least(node, from_s, duration_s)
+            if most and node in most:
+                free = min(free, most[node])
+            if free != now:
+                index.move(node - nodes.start, now, free)
         place = self._policy.place_shape(shape, index)
-        return [(first + node, gpus) for node, gpus in place or ()]
+        return [(nodes.start + node, gpus) for node, gpus in place or ()]
 
-    def _heed_late(self, free: Free, nodes: slice) -> None:
-        """Where GPUs should be free by now and are not, count those that are."""
-        for node in self.late:
-            if nodes.start <= node < nodes.stop:
-                here = self._fleet.free_mask[node].bit_count()
-                free[node - nodes.start] = min(here, free[node - nodes.start])
-
-
-def _best_fit(gpus: int, free: Free, size: int, first: int) -> Placement:
-    """As `twin.policies.placements.best_fit.BestFit` places, of an array."""
-    if gpus <= size:
-        node = int(np.where(free >= gpus, free, _MANY).argmin())
-        return ((first + node, gpus),) if free[node] >= gpus else ()
-    whole = np.flatnonzero(free == size)[: -(-gpus // size)]
-    if len(whole) < -(-gpus // size):
-        return ()
-    return [(first + node, size) for node in whole.tolist()]
+    def _best_fit(
+        self, shape: Shape, pool: int, from_s: float, duration_s: float, most: Mapping[int, int]
+    ) -> Placement:
+        """As `twin.policies.placements.best_fit.BestFit` places, without an index."""
+        nodes, gpus, needed = self._needs(shape, pool)
+        there = self._free.fitting(nodes, gpus, from_s, duration_s).tolist()
+        if most:
+            there = [node for node in there if most.get(node, gpus) >= gpus]
+        if len(there) < needed:
+            return ()
+        if gpus == self._fleet.site.pools[pool].gpus_per_node:
+            return [(node, gpus) for node in there[:needed]]
+        tightest, least = -1, _MANY
+        for node in there:
+            free = self._free.least(node, from_s, duration_s)
+            if most:
+                free = min(free, most.get(node, free))
+            if free < least:
+                tightest, least = node, free
+                if free == gpus:
+                    break
+        return ((tightest, gpus),)

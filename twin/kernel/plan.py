@@ -8,6 +8,8 @@ from math import inf
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from twin.kernel.availability import Availability
 from twin.kernel.job import Job
 from twin.kernel.places import Places
@@ -79,7 +81,7 @@ class Plan:
         self._overrun = False  # more is promised than there will be
         self._made_s = -inf  # when all was last made anew
         self._count = 0  # of times that something came free earlier than was expected
-        self._freed_at = [0] * len(self._size)  # that count, by node
+        self._freed_at = np.zeros(len(self._size), np.int64)  # that count, by node
         self._withdrew = False  # since the last renewal
         self._freed: tuple[int, dict[int, list[int]]] = (0, {})
         self._ahead: Ahead | None = None  # what is reserved ahead, as the table has it
@@ -199,6 +201,8 @@ class Plan:
         for node, gpus in place:
             self._held[node][job.row] = (end_s, gpus)
             heappush(self._due, (end_s, node))
+            if end_s <= self._cluster.now_s:  # its estimate is nothing, and yet it is there
+                self._places.late.add(node)
 
     def _promise(self, promise: Promise, window_s: float) -> None:
         """Hold the earliest place for a job that holds none."""
@@ -239,8 +243,7 @@ class Plan:
             self._freed = self._count, by_tried
         nodes = by_tried.get(tried)
         if nodes is None:
-            nodes = [node for node, at in enumerate(self._freed_at) if at > tried]
-            by_tried[tried] = nodes
+            nodes = by_tried[tried] = np.flatnonzero(self._freed_at > tried).tolist()
         return nodes
 
     def _may_move_up(self, promise: Promise, freed: list[int]) -> bool:
