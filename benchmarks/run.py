@@ -213,6 +213,15 @@ def schedulers() -> None:
         print("schedulers: whole Philly needs ../shared/data/sia/philly.csv.gz; left out")
 
 
+def services() -> None:
+    """Replicas with right of way, against the same rows as plain jobs."""
+    from services import service_rows
+
+    header = ("scheduler", "who leaves", "spells", "gave way", "events", "kernel, s", "plain, s")
+    title = "Up to 600 replicas on 1,000 nodes full of jobs, 3 days, s of CPU"
+    table(title, (*header, "ratio"), service_rows(ROOT / "benchmarks" / "services-1000.yaml"))
+
+
 _HEADER = ("jobs", "GPUs", "scheduler", "waited", "wall, s", "CPU, s", "us a job", "peak, GB")
 
 
@@ -293,6 +302,7 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "failures": failures,
     "power": power,
     "schedulers": schedulers,
+    "services": services,
 }
 
 if __name__ == "__main__":

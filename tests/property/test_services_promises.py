@@ -48,10 +48,15 @@ def cases(draw):
             count = draw(st.integers(1, 6))
             rows += [(from_s, lasts_s, gpus, "serving", from_s + lasts_s)] * count
     rows.sort(key=lambda row: row[0])
+    return lay_out([Pool("main", "node", "", size, nodes)]), tabled(rows)
+
+
+def tabled(rows):
+    """A job table by (submit, work, GPUs, kind, until)."""
     names = ("submit_s", "run_s", "gpus", "kind", "until_s")
     table = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
     table["job_id"] = [f"a/{i}-1" if row[3] == "serving" else str(i) for i, row in enumerate(rows)]
-    return lay_out([Pool("main", "node", "", size, nodes)]), job_table(table)
+    return job_table(table)
 
 
 def played(site, table, scheduler, free):
@@ -65,7 +70,7 @@ def played(site, table, scheduler, free):
 
 
 @pytest.mark.parametrize("scheduler", ["fifo", "easy-backfill"])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(cases())
 def test_telling_late_changes_nothing(scheduler, case):
     late, at_once = (played(*case, scheduler, free) for free in (Lazy, Eager))
@@ -73,13 +78,47 @@ def test_telling_late_changes_nothing(scheduler, case):
         pd.testing.assert_frame_equal(getattr(late, name), getattr(at_once, name))
 
 
+def test_what_is_kept_for_one_replica_is_not_given_to_the_next():
+    """A node of 16 GPUs, two of them free; eight serve already.
+
+    The first replica of four GPUs takes the free ones and those of job 2, which saves. For the
+    second, job 1 saves too and job 0 leaves at once: four GPUs are free now, two of them kept.
+    """
+    rows = [
+        (0, 500, 2, "interactive", np.nan),
+        (0, 500, 2, "training", np.nan),
+        (1, 500, 2, "training", np.nan),
+        (2, 500, 8, "serving", 502),
+        (100, 200, 4, "serving", 300),
+        (100, 200, 4, "serving", 300),
+    ]
+    for free in (Lazy, Eager):
+        done = played(lay_out([Pool("main", "node", "", 16, 1)]), tabled(rows), "fifo", free)
+        assert done.jobs["start_s"].tolist() == [0, 0, 1, 2, 115, 115]
+
+
+def test_what_comes_free_meanwhile_is_taken_first():
+    """The second replica has job 2 leave node 1 at once; the third starts there beside it.
+
+    On node 0 two GPUs more will be free than the first replica takes, but job 1 saves until 115.
+    """
+    rows = [
+        (0, 500, 5, "serving", 500),
+        (0, 500, 3, "training", np.nan),
+        (0, 500, 8, "interactive", np.nan),
+        (100, 200, 1, "serving", 300),
+        (100, 200, 4, "serving", 300),
+        (100, 200, 1, "serving", 300),
+    ]
+    for free in (Lazy, Eager):
+        done = played(lay_out([Pool("main", "node", "", 8, 2)]), tabled(rows), "fifo", free)
+        assert done.jobs["start_s"].tolist() == [0, 0, 0, 115, 100, 100]
+
+
 def test_the_cluster_is_told_of_many_promises_in_few_words(monkeypatch):
     """Forty replicas displace forty jobs that save: all promises in one look, not one for each."""
     n = 40
     rows = [(0, 500, 4, "training", np.nan)] * n + [(100, 300, 4, "serving", 400)] * n
-    names = ("submit_s", "run_s", "gpus", "kind", "until_s")
-    table = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
-    table["job_id"] = [str(i) for i in range(n)] + [f"a/{i}-1" for i in range(n)]
     told = []
     promise = services.Cluster.promise
     monkeypatch.setattr(
@@ -88,6 +127,6 @@ def test_the_cluster_is_told_of_many_promises_in_few_words(monkeypatch):
         lambda self, made: (told.append(len(made)), promise(self, made)),
     )
     site = lay_out([Pool("main", "node", "", 4, n)])
-    done = played(site, job_table(table), "fifo", Lazy)
+    done = played(site, tabled(rows), "fifo", Lazy)
     assert (done.jobs["start_s"][n:] == 115).all()
     assert [count for count in told if count] == [n]

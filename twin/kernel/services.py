@@ -203,10 +203,9 @@ class _Free:
 
     def ask_about(self, place: Placement, victims: Sequence[Candidate]) -> None:
         """It will be asked whether a place is free, once these have been told to leave."""
-        if any(node in self._untold for node, _ in place):
-            free = self._cluster.fleet.free_mask
-            if victims or all(free[node].bit_count() >= gpus for node, gpus in place):
-                self.tell()
+        # If nobody must leave, it is not free: that is why the shape found no place.
+        if victims and any(node in self._untold for node, _ in place):
+            self.tell()
 
     def promise(self, place: Placement, until_s: float, victims: Sequence[Candidate]) -> None:
         """A place is kept until a time; these were told to leave, and save first or are gone."""
