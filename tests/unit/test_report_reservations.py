@@ -13,6 +13,7 @@ from report_reader import Page, assert_stands_alone
 from test_report_power import inside
 
 from twin.report.figures.reservations import reservations_over_time
+from twin.report.figures.time_axis import window_clock
 from twin.report.page import report_html
 from twin.report.reservations import _lanes, reservations
 from twin.report.theme import NARROW, WIDE, Shape
@@ -140,6 +141,24 @@ def test_words_stand_apart(shape: Shape, late: bool) -> None:
     names = ["demo", "a-reservation-with-a-name-that-goes-on-and-on-and-on-and-on", "x"]
     lanes = _lanes(found, dict.fromkeys(names, asked), shape)
     inside(reservations_over_time(lanes, shape), shape)
+
+
+@SHAPES
+@pytest.mark.parametrize("hours", [6, 26, 59, 60, 24 * 30])
+def test_the_clock_of_a_part_of_a_run(shape: Shape, hours: int) -> None:
+    """Ticks lie within the part, at whole hours or more, and their words stand apart."""
+    figure = shape.figure(120)
+    axes = shape.axes(figure, left=58, right=46, top=10, bottom=46)
+    from_s, end_s = 10.05 * 86400, 10.05 * 86400 + hours * 3600
+    window_clock(axes, from_s, end_s, shape)
+    ticks = axes.get_xticks()
+    assert len(ticks) >= 2
+    assert ((ticks >= from_s) & (ticks <= end_s)).all()
+    assert ticks / 3600 == pytest.approx(np.round(ticks / 3600))
+    axes.set_yticks([])
+    inside(figure, shape)
+    if hours == 26:
+        assert "day 10" in axes.xaxis.get_ticklabels()[0].get_text().replace("\xa0", " ")
 
 
 def test_the_page_has_the_section() -> None:

@@ -10,13 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
-from twin.report.figures.time_axis import run_clock
+from twin.report.figures.time_axis import window_clock
 from twin.report.figures.timeline import stepped
 from twin.report.numbers import count, percent
 from twin.report.theme import BUSY, INK, MUTED, OVER, SHARE_COLOURS, Shape, cut, legend, title
 
 _LANE, _GAP, _BOTTOM, _LINE = 56.0, 34.0, 46.0, 18.0  # [px]
-_LEFT, _RIGHT = 58.0, 16.0
+_LEFT, _RIGHT = 58.0, 46.0  # half a tick label stands right of the last
 _MARGIN = 0.03  # of the time shown, before the first and after the last
 
 # Part, its name in the key, colour; from the ground up.
@@ -82,7 +82,7 @@ def reservations_over_time(lanes: Sequence[Lane], shape: Shape) -> Figure:
         _words(axes, lane, shape, lines)
         if index == 0:
             legend(axes, shape, entries, columns=abreast, up=head + 6, left=_LEFT)
-        run_clock(axes, to_s + margin_s, shape, from_s=max(from_s - margin_s, 0.0))
+        window_clock(axes, max(from_s - margin_s, 0.0), to_s + margin_s, shape)
         if index + 1 < len(lanes):
             axes.set_xlabel("")
             axes.tick_params(labelbottom=False)

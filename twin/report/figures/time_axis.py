@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
+from twin.report.numbers import instant
 from twin.report.theme import MUTED, Shape
 
 _UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
@@ -54,6 +55,22 @@ def run_clock(axes: Axes, end_s: float, shape: Shape, *, from_s: float = 0.0) ->
     axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / size:g}"))
     axes.set_xlabel(f"{_WORDS[size]} since the start", fontsize=shape.font, color=MUTED, labelpad=4)
+
+
+def window_clock(axes: Axes, from_s: float, end_s: float, shape: Shape) -> None:
+    """An x axis of a part of a run; of a few days at most, with day and hour at each tick."""
+    hours = (end_s - from_s) / 3600
+    if not (from_s >= 86400 and 6 <= hours < 60):
+        run_clock(axes, end_s, shape, from_s=from_s)
+        return
+    most = 7 if shape.width > 500 else 3
+    step = next(step for step in (1, 2, 3, 6, 12, 24) if hours / step <= most)
+    first = math.ceil(from_s / 3600 / step)
+    ticks = np.arange(first, math.floor(end_s / 3600 / step) + 1) * step * 3600.0
+    axes.set_xlim(from_s, end_s)
+    axes.xaxis.set_major_locator(FixedLocator(ticks.tolist()))
+    axes.xaxis.set_major_formatter(FixedFormatter([instant(tick) for tick in ticks.tolist()]))
+    axes.set_xlabel("time since the start", fontsize=shape.font, color=MUTED, labelpad=4)
 
 
 def thinned(
