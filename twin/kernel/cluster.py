@@ -232,7 +232,7 @@ class Cluster:
     def latest_end_s(self, shape: Shape) -> float:
         """By when a job of this shape must end to have a place now; ``-inf`` if none has. [s]"""
         if self.ahead is None:
-            return inf if self.fits(shape) else -inf
+            return -inf if self.place(shape) is None else inf
         return max((until_s for until_s, _ in self.choices(shape)), default=-inf)
 
     def confines(self, shape: Shape, pool: int) -> Confines | None:

@@ -22,7 +22,6 @@ from twin.policies.view import (
     Placement,
     QueueView,
     Reservation,
-    Shape,
     SketchView,
 )
 
@@ -144,10 +143,12 @@ def pass_by(
     table = queue.table(rows)
     shapes, left_s = table.shape_index, table.left_s
     limit_s = np.full(len(queue.shapes), -inf)
+    latest_end_s = (cluster if reservation is None else reservation).latest_end_s
     while len(rows) and cluster.free_gpus:
         most_gpus = cluster.largest_fit()
         for index in np.flatnonzero(np.bincount(shapes)).tolist():
-            limit_s[index] = _deadline_s(queue.shapes[index], reservation, cluster, most_gpus)
+            shape = queue.shapes[index]
+            limit_s[index] = latest_end_s(shape) if shape.gpus <= most_gpus else -inf
         may = cluster.now_s + left_s <= limit_s[shapes]
         first = int(may.argmax())
         if not may[first]:
@@ -156,15 +157,6 @@ def pass_by(
         if reservation.admits(job) if reservation is not None else cluster.fits(job.shape, job):
             yield job
         rows, shapes, left_s = rows[first + 1 :], shapes[first + 1 :], left_s[first + 1 :]
-
-
-def _deadline_s(
-    shape: Shape, reservation: Reservation | None, cluster: ClusterView, most_gpus: int
-) -> float:
-    """By when a job of this shape must end if it starts now; -inf if it cannot start."""
-    if shape.gpus > most_gpus:
-        return -inf
-    return (reservation or cluster).latest_end_s(shape)
 
 
 class _Preempting:
