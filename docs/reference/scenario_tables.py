@@ -189,7 +189,8 @@ def _names(names: list[str]) -> str:
 def _pairs(value: dict[str, Any]) -> str:
     named = value.get("patternProperties")
     below = next(iter(named.values())) if named else value["additionalProperties"]
-    what = "counts" if below.get("type") == "number" and not named else "names"
+    text = named or "propertyNames" in value
+    what = "counts" if below.get("type") == "number" and not text else "names"
     return f"a mapping from {what} to {_form(below)[0]}"
 
 

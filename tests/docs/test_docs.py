@@ -114,6 +114,14 @@ def test_every_section_of_a_scenario_has_its_table(generate):
     assert of_sections | of_forms <= set(generate.regions(page))
 
 
+def test_groups_are_told_as_names_and_sizes_as_counts(generate):
+    label = generate.filled("<!-- generated: forms:transforms -->\n\n<!-- end -->\n")
+    for key in ("model", "qos", "group", "gpu_types"):
+        assert f"`{key}`: a mapping from names to" in label
+    sizes = generate.filled("<!-- generated: keys:Synthetic -->\n\n<!-- end -->\n")
+    assert "| `sizes` | a mapping from counts to" in sizes
+
+
 def test_every_kind_of_policy_has_its_page(generate):
     overview = (REFERENCE / "policies.md").read_text("utf-8")
     assert {f"overview:{kind}" for kind in POLICY_KINDS} == set(generate.regions(overview))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from twin.scenario.distributions import FactorLaw
 from twin.scenario.quantities import Count, Name, Weight
 from twin.scenario.section import Section
+
+# A group may be a path, and no GPU type at all stands for any of them.
+Text = Annotated[str, StringConstraints(max_length=100)]
 
 
 class Label(Section):
@@ -19,8 +22,8 @@ class Label(Section):
     qos: Mapping[Name, Weight] = Field(
         default_factory=dict, description="class of service -> weight"
     )
-    group: Mapping[str, Weight] = Field(default_factory=dict, description="group -> weight")
-    gpu_types: Mapping[str, Weight] = Field(
+    group: Mapping[Text, Weight] = Field(default_factory=dict, description="group -> weight")
+    gpu_types: Mapping[Text, Weight] = Field(
         default_factory=dict, description="GPU types that will do, joined by |, -> weight"
     )
     slack: FactorLaw | None = Field(
