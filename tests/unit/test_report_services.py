@@ -26,7 +26,14 @@ from twin.report.held import batch_timeline, bin_edges, held_by, in_bins, node_p
 from twin.report.mean_day import day_of
 from twin.report.occupancy import few_groups
 from twin.report.page import report_html
-from twin.report.service_series import joined, largest_services, wanted_and_had, who_held
+from twin.report.service_series import (
+    Series,
+    joined,
+    largest_services,
+    most_wanted,
+    wanted_and_had,
+    who_held,
+)
 from twin.report.services import services
 from twin.report.theme import NARROW, WIDE, Shape
 from twin.results.spells import waiting
@@ -146,6 +153,19 @@ def test_wider_bins_have_the_same_area(
     assert means @ np.diff(edges_s) == pytest.approx(np.array(values) @ np.diff(fine_s), abs=1e-6)
 
 
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(1, 30)), max_size=12), st.integers(1, 9))
+def test_the_most_wanted_at_a_time(spells: list[tuple[int, int]], bins: int) -> None:
+    """Against the count in the middle of every second; bins begin and end at whole seconds."""
+    from_s = np.array([start for start, _ in spells], float)
+    to_s = np.array([start + lasts for start, lasts in spells], float)
+    edges_s = np.append(np.arange(bins) * 7.0, bins * 7.0)
+    none = np.zeros(bins)
+    found = most_wanted(Series("x", 1, 1.0, edges_s, none, none, from_s, to_s), edges_s)
+    middle = np.arange(7 * bins) + 0.5
+    wanted = ((from_s <= middle[:, None]) & (middle[:, None] < to_s)).sum(axis=1)
+    assert found.tolist() == wanted.reshape(bins, 7).max(axis=1).tolist()
+
+
 def test_replicas_are_no_jobs(run: ServedRun) -> None:
     assert is_replica(run.jobs).sum() == 5
     assert list(batch_jobs(run)["job_id"]) == ["tune"]
@@ -206,6 +226,10 @@ def test_pools_are_told_apart_where_nodes_are_known(run: ServedRun) -> None:
         assert second.parts == pytest.approx(np.array([[8.0]]))
         run.scenario_yaml = "{not yaml"
         assert node_pools(run) is None
+        run.scenario_yaml = "site:\n  " + pools.replace("b,", "b, cloud: {price: 1},") + ": {}\n"
+        both = held_by(run, code, 1, np.array([0.0, DAY_S]), pools=True)
+        assert [pool.cloud for pool in both] == [False, True]
+        run.scenario_yaml = "{not yaml"
         (site,) = held_by(run, code, 1, np.array([0.0, DAY_S]), pools=True)
         assert site.parts == pytest.approx(np.array([[16.0]]))
     finally:
@@ -372,4 +396,8 @@ def test_a_year_is_drawn_from_few_points() -> None:
     found = services(year)
     assert found is not None
     assert len(found.pictures["time"].svg) < 150_000
+    assert found.by_day
+    series = wanted_and_had(year)
+    for shape in (WIDE, NARROW):
+        inside(services_over_time(series, who_held(year, shape.bins), 365 * DAY_S, shape), shape)
     assert re.search("services hold 16 GPUs", found.sentences[2].replace("\xa0", " "))

@@ -83,12 +83,15 @@ class Held:
         Means over the bins, in the order of the holders that were asked for.
     guests : (n_bin,) array
         Of the GPUs held, those on which a job is a guest of a service.
+    cloud : bool
+        Whether its nodes are there only while they are rented.
     """
 
     pool: str
     gpus: int
     parts: Array
     guests: Array
+    cloud: bool = False
 
 
 def held_by(
@@ -121,9 +124,16 @@ def held_by(
         from_s, to_s = (stays[name].to_numpy(float) for name in ("start_s", "end_s"))
         gpus = np.bitwise_count(stays["gpu_mask"].to_numpy().astype(np.uint64)).astype(float)
         guests = in_bins(_pool(stays, of_node), from_s, to_s, gpus, len(names), edges_s)
+    asked = settings(run.scenario_yaml)
+    clouds = [
+        of_node is not None and f"site.pools[{index}].cloud.price" in asked
+        for index in range(len(names))
+    ]
     return [
-        Held(str(name), int(gpus), parts, lodged)
-        for (name, gpus), parts, lodged in zip(names.items(), found, guests, strict=True)
+        Held(str(name), int(gpus), parts, lodged, cloud)
+        for (name, gpus), parts, lodged, cloud in zip(
+            names.items(), found, guests, clouds, strict=True
+        )
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from math import gcd
 
@@ -63,7 +63,7 @@ def day_of(run: Results) -> MeanDay | None:
     pools = []
     for pool in found.pools:
         day = _folded(np.vstack([pool.parts, pool.guests]), days, since_s // step_s)
-        pools.append(Held(pool.pool, pool.gpus, day[:-1], day[-1]))
+        pools.append(replace(pool, parts=day[:-1], guests=day[-1]))
     return MeanDay(found.holders, tuple(pools), days, start is not None)
 
 

@@ -34,6 +34,8 @@ class Series:
         [s]
     wanted, had : (n_bin,) arrays
         Replicas, means over the bins.
+    from_s, to_s : (n_spell,) arrays
+        From when to when each replica was wanted. [s]
     """
 
     name: str
@@ -42,6 +44,8 @@ class Series:
     edges_s: Array
     wanted: Array
     had: Array
+    from_s: Array
+    to_s: Array
 
 
 @dataclass(frozen=True)
@@ -89,9 +93,26 @@ def wanted_and_had(run: Results) -> list[Series]:
                 edges_s=np.append(wanted["time_s"].to_numpy(float), end_s),
                 wanted=wanted["value"].to_numpy(float),
                 had=had["value"].to_numpy(float),
+                from_s=jobs["submit_s"].to_numpy(float)[service == name],
+                to_s=np.minimum(jobs["until_s"].to_numpy(float)[service == name], end_s),
             )
         )
     return found
+
+
+def most_wanted(one: Series, edges_s: Array) -> Array:
+    """(n_bin,) the most replicas that were wanted at a time, in each bin."""
+    times_s = np.concatenate([one.to_s, one.from_s])
+    change = np.repeat([-1, 1], [len(one.to_s), len(one.from_s)])
+    order = np.argsort(times_s, kind="stable")  # at one time they go before others come
+    times_s, wanted = times_s[order], np.cumsum(change[order])
+    last = np.append(np.diff(times_s) > 0, True)[: len(times_s)]
+    times_s, wanted = times_s[last], np.append(0, wanted[last])
+    most = wanted[np.searchsorted(times_s, edges_s[:-1], side="right")].astype(float)
+    bin_ = np.searchsorted(edges_s, times_s, side="right") - 1
+    inside = bin_ < len(most)
+    np.maximum.at(most, bin_[inside], wanted[1:][inside])
+    return most
 
 
 def joined(edges_s: Array, values: Array, most: int) -> tuple[Array, Array]:

@@ -15,9 +15,9 @@ from twin.report.figures.mean_day import mean_day
 from twin.report.figures.services_over_time import services_over_time
 from twin.report.mean_day import MeanDay, day_of
 from twin.report.picture import Picture, picture
-from twin.report.service_series import Series, wanted_and_had, who_held
+from twin.report.service_series import Series, joined, wanted_and_had, who_held
 from twin.report.source import length_s
-from twin.report.theme import Shape
+from twin.report.theme import WIDE, Shape
 from twin.results.services import service_of
 from twin.results.store import Results
 from twin.tables import failures, look_up
@@ -48,6 +48,7 @@ class Services:
     sentences: list[str]
     rows: list[ServiceRow]
     guests: bool  # whether jobs ran in the gaps of services
+    by_day: bool  # whether the picture has means of days
     pictures: dict[str, Picture]
 
 
@@ -68,6 +69,9 @@ def services(run: Results) -> Services | None:
         ],
         rows=rows,
         guests=any(pool.guests.any() for pool in who_held(run, 1).pools),
+        by_day=any(
+            np.diff(joined(one.edges_s, one.had, WIDE.bins)[0])[0] >= 86400 for one in series
+        ),
         pictures=_pictures(run, series, day),
     )
 
@@ -163,6 +167,12 @@ def _by_day(day: MeanDay | None) -> list[str]:
         f"On the mean day services hold {at_high} at {day.clock(high)}, when services hold most, "
         f"and {at_low} at {day.clock(low)}, when they hold least."
     ]
+
+
+def _step_s(one: Series) -> float:
+    """Width of the bins of the picture. [s]"""
+    edges_s, _ = joined(one.edges_s, one.had, WIDE.bins)
+    return float(edges_s[1] - edges_s[0])
 
 
 def _silence(series: Sequence[Series]) -> list[str]:

@@ -45,6 +45,15 @@ def _abreast(shape: Shape) -> int:
     return 6 if shape.width > 500 else 3
 
 
+def of_pool(pool: Held) -> str:
+    """A pool in words."""
+    if not pool.pool:
+        return f"the {count(pool.gpus)} GPUs of the site"
+    if pool.cloud:
+        return f"GPUs rented of {pool.pool}, {count(pool.gpus)} at most"
+    return f"the {count(pool.gpus)} GPUs of pool {pool.pool}"
+
+
 def held_panel(axes: Axes, edges: np.ndarray, pool: Held, paints: Sequence[str]) -> None:
     """Draw what holders hold from the ground up, and what is left of the GPUs behind it.
 
@@ -57,7 +66,8 @@ def held_panel(axes: Axes, edges: np.ndarray, pool: Held, paints: Sequence[str])
     """
     gpus = pool.gpus
     axes.set_ylim(0, max(gpus, 1))
-    axes.axhspan(0, max(gpus, 1), color=FREE[1], linewidth=0, zorder=0)
+    if not pool.cloud:  # what is not rented is not free
+        axes.axhspan(0, max(gpus, 1), color=FREE[1], linewidth=0, zorder=0)
     below: np.ndarray | float = 0.0
     for part, colour in zip(pool.parts, paints, strict=True):
         above = below + stepped(part)

@@ -14,9 +14,9 @@ from twin.report.figures.held_panel import (
     held_panel,
     key,
     key_lines,
+    of_pool,
 )
 from twin.report.mean_day import MeanDay
-from twin.report.numbers import count
 from twin.report.theme import MUTED, Shape, cut, title
 
 _PANEL, _GAP, _TOP, _BOTTOM = 150.0, 72.0, 40.0, 46.0  # [px]
@@ -43,8 +43,8 @@ def mean_day(day: MeanDay, shape: Shape) -> Figure:
         )  # fmt: skip
         hours = np.linspace(0, 24, pool.parts.shape[1] + 1)
         held_panel(axes, hours, pool, paints)
-        where = f"pool {pool.pool}" if pool.pool else "the site"
-        words = f"GPUs of {where}, {count(pool.gpus)} in all"
+        words = of_pool(pool)
+        words = words[0].upper() + words[1:]
         up = 9 if line else 13 + key_px
         title(axes, cut(words, shape.letters(width)), shape, left=AXIS, up=up)
         if index == 0:

@@ -15,15 +15,17 @@ from twin.report.figures.held_panel import (
     held_panel,
     key,
     key_lines,
+    of_pool,
 )
 from twin.report.figures.time_axis import run_clock
 from twin.report.figures.timeline import count_axis, stepped
 from twin.report.numbers import count, percent
-from twin.report.service_series import Series, WhoHeld, joined
-from twin.report.theme import INK, MUTED, OVER, Shape, cut, legend, note, title
+from twin.report.service_series import Series, WhoHeld, joined, most_wanted
+from twin.report.theme import INK, MUTED, OVER, RULE, Shape, cut, legend, note, title
 
 _REPLICAS, _GPUS, _GAP, _KEY, _BOTTOM = 110.0, 150.0, 50.0, 58.0, 46.0  # heights [px]
 _RIGHT = 16.0
+_DAY_S = 86400.0
 
 
 def services_over_time(
@@ -57,8 +59,7 @@ def services_over_time(
         _replicas(axes, each, paints[min(index, len(paints) - 2)], shape, keyed=index == 0)
     for index, (axes, pool) in enumerate(zip(panels[len(series) :], held.pools, strict=True)):
         held_panel(axes, held.edges_s, pool, paints)
-        where = f"pool {pool.pool}" if pool.pool else "the site"
-        words = f"Who held the {count(pool.gpus)} GPUs of {where}"
+        words = f"Who held {of_pool(pool)}"
         letters = shape.letters(shape.width)
         up = 13 + KEY_LINE * lines if index == 0 else 9
         title(axes, cut(words, letters), shape, left=AXIS, up=up)
@@ -77,10 +78,14 @@ def services_over_time(
 def _replicas(axes: Axes, one: Series, colour: str, shape: Shape, *, keyed: bool) -> None:
     at_s, had = joined(one.edges_s, one.had, shape.bins)
     _, wanted = joined(one.edges_s, one.wanted, shape.bins)
+    most = most_wanted(one, at_s)
+    by_day = at_s[1] - at_s[0] >= _DAY_S
+    if by_day:  # the tide of a day is gone from the mean
+        axes.fill_between(at_s, 0, stepped(most), step="post", color=RULE, linewidth=0)
     axes.fill_between(at_s, 0, stepped(had), step="post", color=colour, linewidth=0)
     axes.fill_between(at_s, stepped(had), stepped(wanted), step="post", color=OVER, linewidth=0)
     axes.step(at_s, stepped(wanted), where="post", color=INK, linewidth=1.0)
-    highest = float(wanted.max(initial=0.0))
+    highest = float((most if by_day else wanted).max(initial=0.0))
     count_axis(axes, highest)
     ticks = MaxNLocator(nbins=3, integer=True).tick_values(0, max(highest, 1.0))
     axes.yaxis.set_major_locator(FixedLocator([t for t in ticks if t <= axes.get_ylim()[1]]))
@@ -94,5 +99,6 @@ def _replicas(axes: Axes, one: Series, colour: str, shape: Shape, *, keyed: bool
     title(axes, f"{name}, {words}{figure}", shape, left=AXIS, up=31 if keyed else 9)
     if keyed:
         entries = [("had", colour), ("wanted, not had", OVER), ("wanted (line)", INK)]
-        legend(axes, shape, entries, columns=3, up=9, left=AXIS)
+        entries += [("at most", RULE)] if by_day and shape.width > 500 else []
+        legend(axes, shape, entries, columns=len(entries), up=9, left=AXIS)
     axes.tick_params(axis="y", colors=MUTED)
