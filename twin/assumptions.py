@@ -47,8 +47,8 @@ WITH_GAPS = (
     "counts as idle, or as stranded while work waits, until a guest has it."
 )
 BESIDE = (
-    "A guest computes whenever its host does not: it goes as fast as the gap is wide, less {:.0%} "
-    "for making room; the host loses {:.0%} of the time that it works ({})."
+    "A guest computes whenever its host does not: it goes as fast as the gap is wide, less {:.3g} % "
+    "for making room; the host loses {:.3g} % of the time that it works ({})."
 )
 LEAVES = (
     "A guest saves before a replica ends whose demand falls; where one fails, it loses what it had "
@@ -136,5 +136,8 @@ def _hosted(scenario: Scenario) -> list[str]:
     for service in hosts:
         assert service.guests is not None
         terms.setdefault((service.guests.cost, service.guests.harm), []).append(service.name)
-    found += [BESIDE.format(*of, ", ".join(names)) for of, names in terms.items()]
+    found += [
+        BESIDE.format(100 * cost, 100 * harm, ", ".join(names))
+        for (cost, harm), names in terms.items()
+    ]
     return [*found, LEAVES, MEMORY]
