@@ -33,7 +33,8 @@ class RoundScheduler(Scheduler):
     have worked since, or short rounds would be all starting. Grants whose GPUs are not free yet,
     because others save, or lie scattered over too many nodes, start within the round as soon as
     they can. A job that arrives waits for the next round, which begins early when nodes are closed
-    for a reservation, or opened again.
+    for a reservation, or opened again. One that runs stays where it is if it is granted other GPUs
+    of a cloud: put back into the queue, it may go to none.
     """
 
     preempts: ClassVar[bool] = True
@@ -66,8 +67,12 @@ class RoundScheduler(Scheduler):
             grants = self.allocate(jobs, cluster) if jobs else []
             held = {job.row: job for job in running}
             granted = {grant.job.row: grant for grant in grants}
+            rented = cluster.site.cloud_pools
             for job in running:
-                if not (_has(job, granted.get(job.row)) or _only_starts(job, cluster.now_s)):
+                grant = granted.get(job.row)
+                stays = _has(job, grant) or _only_starts(job, cluster.now_s)
+                # Put back into the queue it may go to no cloud any more.
+                if not (stays or (grant is not None and grant.pool in rented)):
                     yield Preempt(job)
                     del held[job.row]
             notes["grants"] = [grant for grant in grants if grant.job.row not in held]
@@ -77,8 +82,8 @@ class RoundScheduler(Scheduler):
             job = grant.job
             if job.row in cluster.leaving:
                 left.append(grant)  # it still saves, and holds its old GPUs until it has
-            elif job.start_s == job.start_s:
-                continue  # it started, though it was preempted and put back meanwhile
+            elif job.start_s == job.start_s or grant.pool not in (-1, *job.asked.pools):
+                continue  # it started, or lost its leave for a cloud, though put back meanwhile
             elif not cluster.fits(cluster.shape(job, grant.gpus, grant.pool), job):
                 left.append(grant)
             else:
