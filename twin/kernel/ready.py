@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.kernel.job import Job
-from twin.kernel.needs import ConfinedNeed, Need
+from twin.kernel.needs import ConfinedNeed, Ints, Need
 from twin.policies.view import JobView, Placement, Shape
 from twin.site.fleet import Fleet
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from twin.kernel.cluster import Cluster
 
 _MANY = 256  # stale nodes up to which a loop is quicker than arrays
+_AT_ONCE = 1024  # jobs, few enough to stay in the processor's cache from one look to the next
 _expected_end_s = attrgetter("expected_end_s")
 
 
@@ -174,15 +175,10 @@ class ReadyTimes:
 
         All jobs are gone through, but with arrays, and each gang once and not once a node.
         """
-        fleet, jobs = self._fleet, self._running.values()
-        held = [job.held for job in jobs]
-        n_nodes = np.fromiter(map(len, held), np.int64, len(held))
-        n = int(n_nodes.sum())
-        nodes = np.fromiter(chain.from_iterable(held), np.int64, n)
-        masks = chain.from_iterable(map(dict.values, held))
-        gpus = np.fromiter(map(int.bit_count, masks), np.int64, n)
-        end_s = np.fromiter(map(_expected_end_s, jobs), np.float64, len(held)).repeat(n_nodes)
-
+        fleet, jobs = self._fleet, list(self._running.values())
+        parts = [_held(jobs[at : at + _AT_ONCE]) for at in range(0, len(jobs), _AT_ONCE)]
+        parts.append(_held([]))  # if nothing runs
+        nodes, gpus, end_s = map(np.concatenate, zip(*parts, strict=True))
         size, gpu = fleet.site.node_gpus, np.arange(len(self._ready_s) - 1)
         busy = np.bincount(nodes, gpus, len(size)).astype(np.int64)
         ready_s = np.where(gpu < size[:, None], -np.inf, np.inf)
@@ -193,7 +189,7 @@ class ReadyTimes:
         stale = np.zeros(len(size), np.bool_)
         stale[np.fromiter(self.stale, np.int64, len(self.stale))] = True
         np.copyto(self._ready_s[1:], ready_s.T, where=stale)
-        free = np.fromiter(map(int.bit_count, fleet.free_mask), np.int64, len(size))
+        free = np.bitwise_count(np.fromiter(fleet.free_mask, np.uint64, len(size)))
         gone = np.flatnonzero(stale & (busy + free < size))  # out of service, spare or dark
         return [*gone.tolist(), *self.stale & {*fleet.leaving, *self.promised, *self.reserved}]
 
@@ -215,3 +211,14 @@ class ReadyTimes:
             if (closed_s := self.reserved.get(node)) is not None:
                 column = [-inf, *(max(ready_s, closed_s) for ready_s in column[1:])]
             self._ready_s[: len(column), node] = column
+
+
+def _held(jobs: list[Job]) -> tuple[Ints, NDArray[np.uint8], NDArray[np.float64]]:
+    """The nodes that jobs hold, GPUs on each, and expected ends, job by job."""
+    held = [job.held for job in jobs]
+    n_nodes = np.fromiter(map(len, held), np.int64, len(held))
+    n = int(n_nodes.sum())
+    nodes = np.fromiter(chain.from_iterable(held), np.int64, n)
+    masks = np.fromiter(chain.from_iterable(map(dict.values, held)), np.uint64, n)
+    end_s = np.fromiter(map(_expected_end_s, jobs), np.float64, len(held))
+    return nodes, np.bitwise_count(masks), end_s.repeat(n_nodes)
