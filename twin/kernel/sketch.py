@@ -32,8 +32,13 @@ class Sketch:
         self._index = [index.copy() for index in fleet.index]
         self._free: dict[int, int] = {}  # where it differs from the fleet's
         self._closed: set[int] = set()
+        down, gained = fleet.down_mask, dict[int, int]()  # many leave one node
         for job in leaving:
-            self.release(job)
+            for node, mask in job.held.items():
+                gained[node] = gained.get(node, 0) + (mask & ~down[node]).bit_count()
+        for node, gpus in gained.items():
+            if gpus:
+                self._move(node, gpus)
 
     def close(self, nodes: Iterable[int]) -> None:
         """Nothing is free on these nodes, whoever leaves them."""
