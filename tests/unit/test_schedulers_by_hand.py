@@ -197,3 +197,23 @@ def test_names_of_which_no_job_has_any_are_refused(scheduler, labels, words):
     option = {key: value | {next(iter(labels.values()))[0]: 2} for key, value in options.items()}
     assert play(hall(4), work((0, 9, 2), (0, 9, 1), **labels), made(name, **option)).end_s.all()
     assert play(hall(4), work((0, 9, 2), (0, 9, 1)), made(name, **options)).end_s.all()
+
+
+def test_easy_looks_no_deeper_and_no_further_ahead_than_it_is_told():
+    """The head waits for 100 s; the third would delay it, the fourth would not."""
+    rows = (0, 100, 3), (1, 50, 4), (2, 200, 1), (3, 20, 1)
+    assert play(hall(4), work(*rows), made("easy-backfill")).start_s.tolist() == [0, 100, 150, 3]
+    for depth, last in ((2, 3), (1, 150), (0, 150)):
+        record = play(hall(4), work(*rows), made("easy-backfill", depth=depth))
+        assert record.start_s.tolist() == [0, 100, 150, last]
+    # At 2 s the head is 98 s away: with less in sight nothing is held for it.
+    record = play(hall(4), work(*rows), made("easy-backfill", window="98 s"))
+    assert record.start_s.tolist() == [0, 100, 150, 3]
+    record = play(hall(4), work(*rows), made("easy-backfill", window="50 s"))
+    assert record.start_s.tolist() == [0, 202, 2, 100]
+    for options, words in (
+        ({"depth": -1}, "depth: must be 0"),
+        ({"window": "0 s"}, "window: must"),
+    ):
+        with pytest.raises(PolicyError, match=words):
+            made("easy-backfill", **options)
