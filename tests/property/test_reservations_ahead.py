@@ -104,3 +104,49 @@ def test_the_earliest_time_is_the_first_that_will_do(made, ready_s, needed, dura
     blocked = ahead.blocks(0, 4, found_s, duration_s)
     free = [can_be_had(node, found_s) for node in range(4)]
     assert [ready_s[v] <= found_s and not blocked[v] for v in range(4)] == free
+
+
+def chosen_first(reservations, n_nodes):
+    """(nodes, reservation) each, by the rule: nothing runs yet, so the lowest not taken."""
+    made = []
+    for asked in sorted(reservations, key=lambda asked: asked.closes_s):
+        taken = {
+            node
+            for nodes, other in made
+            for node in nodes
+            if other.closes_s < asked.end_s and asked.closes_s < other.end_s
+        }
+        made.append((sorted(set(range(n_nodes)) - taken)[: asked.nodes], asked))
+    return made
+
+
+@settings(max_examples=60, deadline=None)
+@given(cases())
+def test_it_keeps_nobody_waiting_who_would_leave_in_time(drawn):
+    """Under backfill of any no job waits while nodes are free that it may use."""
+    site, jobs, reservations = drawn
+    record, tables = simulate(site, jobs, reservations, "greedy", NO_WRITE_S)
+    size, held = site.pools[0].gpus_per_node, tables.allocations
+    kept = chosen_first(reservations, site.n_nodes)
+    started_s = tables.jobs["start_s"].to_numpy()
+    times = {*jobs["submit_s"], *held["start_s"], *held["end_s"]}
+    times |= {at_s for each in reservations for at_s in (each.start_s, each.end_s)}
+    for now_s in sorted(at_s for at_s in times if at_s < record.horizon_s):
+        here = held[(held["start_s"] <= now_s) & (held["end_s"] > now_s)]
+        busy = np.bincount(
+            here["node"], [mask.bit_count() for mask in here["gpu_mask"]], site.n_nodes
+        )
+        for row in np.flatnonzero((jobs["submit_s"] <= now_s) & (started_s > now_s)).tolist():
+            end_s = now_s + float(jobs["run_s"][row])
+            barred = {
+                node
+                for nodes, asked in kept
+                for node in nodes
+                if now_s < asked.end_s and (end_s > asked.start_s or now_s >= asked.closes_s)
+            }
+            free = [size - busy[node] for node in range(site.n_nodes) if node not in barred]
+            gpus = int(jobs["gpus"][row])
+            if gpus <= size:
+                assert max(free, default=0) < gpus, (now_s, row)
+            else:
+                assert sum(each == size for each in free) < -(-gpus // size), (now_s, row)
