@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from twin.results.outcome import Outcome
 from twin.results.services import service_of
 from twin.tables import GPU_TIME_SHARES
+
+
+def who_ran(allocations: pd.DataFrame, stays: pd.DataFrame | None) -> pd.DataFrame:
+    """Allocations, and beside them the stays of guests, who run and hold no GPU."""
+    if stays is None or stays.empty:
+        return allocations
+    return pd.concat([allocations, stays.assign(gpu_mask=np.int64(0))], ignore_index=True)
 
 
 def guests(outcome: Outcome) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from twin.metrics.by_class import by_class
@@ -12,6 +11,7 @@ from twin.metrics.cloud import gpus_there
 from twin.metrics.deadlines import deadlines
 from twin.metrics.fairness import fairness
 from twin.metrics.fragmentation import fragmentation
+from twin.metrics.guests import who_ran
 from twin.metrics.moves import moves
 from twin.results.outcome import Outcome
 from twin.site.layout import Site
@@ -26,7 +26,8 @@ def scheduling(outcome: Outcome, site: Site) -> dict[str, Any]:
     one class of job. Replicas of services hold GPUs, so they count for tenants and their shares;
     what single jobs felt is told of jobs alone.
     """
-    jobs, allocations, horizon_s = outcome.jobs, _runs(outcome), outcome.horizon_s
+    jobs, horizon_s = outcome.jobs, outcome.horizon_s
+    allocations = who_ran(outcome.allocations, outcome.stays)
     if jobs.empty:
         return {}
     return {
@@ -36,14 +37,6 @@ def scheduling(outcome: Outcome, site: Site) -> dict[str, Any]:
         **deadlines(jobs, horizon_s),
         **_classes(jobs),
     }
-
-
-def _runs(outcome: Outcome) -> pd.DataFrame:
-    """Allocations, and the stays of guests, who run and hold no GPU."""
-    if outcome.stays is None or outcome.stays.empty:
-        return outcome.allocations
-    stays = outcome.stays.assign(gpu_mask=np.int64(0))
-    return pd.concat([outcome.allocations, stays], ignore_index=True)
 
 
 def _fragmentation(outcome: Outcome, allocations: pd.DataFrame, site: Site) -> dict[str, Any]:

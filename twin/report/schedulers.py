@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from twin.metrics.fairness import fairness_over_time
+from twin.metrics.guests import who_ran
 from twin.report import numbers
 from twin.report.batch import batch_jobs
 from twin.report.figures.occupancy_strips import Strip, bins, occupancy_strips
@@ -112,6 +113,7 @@ def errors(runs: Sequence[Results], drawn: Sequence[Stroke]) -> list[ShareError]
         if spells is None or not len(spells) or not end_s > 0:
             continue
         step_s = longest_s / _BINS
+        spells = who_ran(spells, getattr(run, "stays", None))
         found = fairness_over_time(run.jobs, spells, installed_gpus(run), end_s, step_s)
         error = np.asarray(found["error"], float)
         edges_s = np.minimum(np.arange(len(error) + 1) * step_s, end_s)
