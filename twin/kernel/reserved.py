@@ -17,6 +17,7 @@ from twin.errors import InputError
 from twin.kernel.ahead import Window
 from twin.kernel.clock import CAPS
 from twin.kernel.job import Job
+from twin.kernel.kept import Kept
 from twin.kernel.life import IDLED
 from twin.policies.view import Placement
 from twin.site.layout import Site
@@ -117,44 +118,6 @@ def check_nodes(asked: Sequence[Reservation], site: Site) -> None:
             )
 
 
-class _Kept:
-    """A reservation that is known, from when its nodes are chosen until it ends.
-
-    Attributes
-    ----------
-    chosen : set of int
-        Nodes that it will have and that are open still.
-    nodes : dict of int to float
-        Since when each of its others is closed. [s]
-    others : set of int
-        Of these, those where jobs of others may still run.
-    is_closed : bool
-        Whether its time to close has come.
-    tried : tuple
-        What was out of service when nodes were last looked for in vain.
-    """
-
-    def __init__(self, index: int, asked: Reservation, admits: Mask) -> None:
-        self.index = index
-        self.asked = asked
-        self.admits = admits
-        self.chosen: set[int] = set()
-        self.nodes: dict[int, float] = {}
-        self.others: set[int] = set()
-        self.is_closed = False
-        self.tried: tuple[int, ...] = ()
-
-    @property
-    def missing(self) -> int:
-        """Nodes that it has not found."""
-        return self.asked.nodes - len(self.nodes) - len(self.chosen)
-
-    def overlaps(self, other: _Kept) -> bool:
-        """Whether there is a time at which both close nodes."""
-        mine, its = self.asked, other.asked
-        return mine.closes_s < its.end_s and its.closes_s < mine.end_s
-
-
 class Reserved:
     """Chooses nodes for reservations, closes and clears them and starts the jobs they are for.
 
@@ -182,8 +145,8 @@ class Reserved:
         self._coming = sorted(
             range(len(asked)), key=lambda at: (asked[at].known_s, asked[at].closes_s, at)
         )
-        self._kept: list[_Kept] = []  # the first to close first
-        self._open: list[_Kept] = []  # those of them that have started
+        self._kept: list[Kept] = []  # the first to close first
+        self._open: list[Kept] = []  # those of them that have started
         self._next_s = 0.0  # when the time alone changes anything
         self._seen = -1  # how often nodes had changed when they were last looked at
         self._preempted = [0] * len(asked)
@@ -233,8 +196,8 @@ class Reserved:
                 self._release(each, node, now_s)
         while self._coming and self._asked[self._coming[0]].known_s <= now_s:
             at = self._coming.pop(0)
-            kept.append(_Kept(at, self._asked[at], self._admits[at]))
-        kept.sort(key=lambda each: (each.asked.closes_s, each.index))
+            kept.append(Kept(at, self._asked[at], self._admits[at]))
+        kept.sort(key=lambda each: each.turn)
         down = cluster.fleet.down_mask
         for each in kept:
             each.chosen = {node for node in each.chosen if not down[node]}
@@ -243,8 +206,9 @@ class Reserved:
         for each in kept:
             if each.asked.closes_s <= now_s and not each.is_closed:
                 each.is_closed = True
-                each.tried = ()
-                self._close(each, [v for v in each.chosen if not self._is_late(each, v)], now_s)
+                self._close(
+                    each, [v for v in each.chosen if not each.is_late_on(v, self._cluster)], now_s
+                )
                 each.chosen.clear()
             if each.missing:
                 self._choose(each, now_s)
@@ -279,61 +243,23 @@ class Reserved:
             moments += (each.asked.closes_s, each.asked.start_s, each.asked.end_s)
         return min((at_s for at_s in moments if at_s > now_s), default=inf)
 
-    def _release(self, each: _Kept, node: int, now_s: float) -> None:
+    def _release(self, each: Kept, node: int, now_s: float) -> None:
         self._spells.extend((each.index, node, each.nodes.pop(node), now_s))
         each.others.discard(node)
 
-    def _close(self, each: _Kept, nodes: Iterable[int], now_s: float) -> None:
+    def _close(self, each: Kept, nodes: Iterable[int], now_s: float) -> None:
         each.nodes |= dict.fromkeys(sorted(nodes), now_s)
         each.others.update(nodes)
 
-    def _is_late(self, each: _Kept, node: int) -> bool:
-        """Whether others are expected on a node beyond the start, now that it is to close."""
-        others = [job for job in self._cluster.residents[node] if not each.admits[job.row]]
-        start_s = each.asked.start_s
-        if start_s <= self._cluster.now_s:
-            return bool(others)
-        return any(job.expected_end_s > start_s for job in others)
-
-    def _choose(self, each: _Kept, now_s: float) -> None:
+    def _choose(self, each: Kept, now_s: float) -> None:
         """Take the nodes that are missing, those expected free first."""
-        cluster = self._cluster
-        fleet, residents = cluster.fleet, cluster.residents
-        near = [other for other in self._kept if other is not each and each.overlaps(other)]
-        taken = set(each.nodes) | each.chosen
-        later: dict[int, _Kept] = {}  # nodes that are chosen for reservations that close later
-        for other in near:
-            taken.update(other.nodes)
-            if (other.asked.closes_s, other.index) > (each.asked.closes_s, each.index):
-                later.update(dict.fromkeys(other.chosen, other))
-            else:
-                taken.update(other.chosen)
-        tried = (fleet.down_gpus, fleet.spare_gpus, fleet.dark_gpus, len(fleet.leaving), len(taken))
-        if tried == each.tried:
-            return
-        ends_s = {
-            node: max((job.expected_end_s for job in residents[node]), default=-inf)
-            for node in fleet.site.pool_nodes(each.asked.pool)
-            if not (
-                fleet.down_mask[node]
-                or node in taken
-                or node in fleet.spare_nodes
-                or node in fleet.dark_nodes
-                or node in fleet.cordoned
-            )
-        }
-        by_end = sorted(ends_s, key=lambda node: (node in later, ends_s[node], node))
-        found = by_end[: each.missing]
-        each.tried = tried if len(found) < each.missing else ()
-        for node in found:
-            if node in later:  # which looks for another, as its turn comes later
-                later[node].chosen.remove(node)
+        found = each.find(self._kept, self._cluster)
         if each.is_closed:
             self._close(each, found, now_s)
         else:
             each.chosen.update(found)
 
-    def _clear(self, each: _Kept, now_s: float) -> None:
+    def _clear(self, each: Kept, now_s: float) -> None:
         """Jobs of others give way; those that save, or that nobody may stop, stay for a while."""
         cluster, training = self._cluster, self._training
         for node in sorted(each.others):
@@ -359,7 +285,7 @@ class Reserved:
 
     # -- jobs
 
-    def _start_in(self, each: _Kept, now_s: float) -> None:
+    def _start_in(self, each: Kept, now_s: float) -> None:
         """Start the waiting jobs of a reservation that fit on its nodes, in queue order."""
         cluster, queue, pool = self._cluster, self._queue, each.asked.pool
         masks = cluster.fleet.free_mask
@@ -387,7 +313,7 @@ class Reserved:
                 free[node] -= gpus  # a node that is full holds no other
 
     def _in_time(
-        self, job: Job, free: dict[int, int], coming: list[_Kept], pool: int
+        self, job: Job, free: dict[int, int], coming: list[Kept], pool: int
     ) -> dict[int, int]:
         """Of free nodes those that a job leaves before another reservation wants them."""
         end_s = self._cluster.end_s(job, pool, job.gpus)
