@@ -76,9 +76,9 @@ def test_searches_agree_with_a_list_of_holds(history, gpus, needed, duration_s, 
     for node, until_s in zip(able.tolist(), until, strict=True):
         short = [at_s for at_s in begins if free_at(held, node, at_s) < gpus]
         assert until_s == min(short, default=inf)
-    for node in range(3):  # it may only err by saying yes
-        single = table.earliest_s(np.array([node]), gpus, 1, duration_s)
-        assert not single < 25.0 or table.may_begin(node, gpus, duration_s, 25.0)
+    for some in ([0], [1, 2], [0, 1, 2]):
+        soonest = table.earliest_s(np.array(some), gpus, 1, duration_s)
+        assert table.may_begin(np.array(some), gpus, duration_s, 25.0) == (soonest < 25.0)
 
 
 def test_the_table_grows_and_what_is_past_is_dropped():

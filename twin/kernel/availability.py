@@ -112,12 +112,11 @@ class Availability:
         """(n,) the nodes with so many GPUs free now, ascending, and until when they are. [s]"""
         return self._having(gpus).open(nodes)
 
-    def may_begin(self, node: int, gpus: int, duration_s: float, before_s: float) -> bool:
-        """Whether one node has enough GPUs free for a duration that begins before some time.
-
-        It may err by saying yes.
-        """
-        return self._having(gpus).may_begin(node, duration_s, before_s)
+    def may_begin(
+        self, nodes: NDArray[np.int64], gpus: int, duration_s: float, before_s: float
+    ) -> bool:
+        """Whether some node has so many GPUs free for a duration that begins before some time."""
+        return self._having(gpus).may_begin(nodes, duration_s, before_s)
 
     def least(self, node: int, from_s: float, duration_s: float) -> int:
         """The fewest GPUs free on a node at any moment of a time."""

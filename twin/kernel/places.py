@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from math import inf
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from twin.kernel.availability import Availability, Nodes
 from twin.kernel.job import Job
@@ -58,10 +59,20 @@ class Places:
         """Whether these GPUs can be had now."""
         return self.is_there(place) and not self._cluster.closed_to(place)
 
-    def find(self, job: Job, freed: Sequence[int] = ()) -> tuple[float, Placement]:
+    def may_move_up(self, job: Job, freed: NDArray[np.int64], before_s: float) -> bool:
+        """Whether a start before some time is thinkable that uses one of some nodes, ascending."""
+        for pool in job.shape.pools:
+            nodes, gpus, _ = self._needs(job.shape, pool)
+            near = _among(freed, nodes)
+            duration_s = self._duration_in(job, pool)
+            if len(near) and self._free.may_begin(near, gpus, duration_s, before_s):
+                return True
+        return False
+
+    def find(self, job: Job, freed: NDArray[np.int64] | None = None) -> tuple[float, Placement]:
         """The earliest start of a job and its place then; of several pools that of the first.
 
-        If nodes are given that came free, only starts that use some of them matter.
+        If nodes are given that came free, ascending, only starts that use some of them matter.
         """
         if (self.late or self._cluster.refuses is not None) and (now := self.find_now(job)):
             return self._cluster.now_s, now
@@ -70,9 +81,8 @@ class Places:
             nodes, gpus, needed = self._needs(job.shape, pool)
             duration_s = self._duration_in(job, pool)
             among: Nodes = nodes
-            if freed and needed == 1:
-                near = [node for node in freed if nodes.start <= node < nodes.stop]
-                among = np.array(near, np.int64)
+            if freed is not None and needed == 1:
+                among = _among(freed, nodes)
             start_s = self._free.earliest_s(among, gpus, needed, duration_s)
             if start_s >= best[0]:
                 continue
@@ -181,3 +191,8 @@ class Places:
                 if free == gpus:
                     break
         return ((tightest, gpus),)
+
+
+def _among(nodes: NDArray[np.int64], pool: slice) -> NDArray[np.int64]:
+    """Those of some nodes, ascending, that are of a pool."""
+    return nodes[nodes.searchsorted(pool.start) : nodes.searchsorted(pool.stop)]

@@ -9,6 +9,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from twin.kernel.availability import Availability
 from twin.kernel.job import Job
@@ -83,7 +84,7 @@ class Plan:
         self._count = 0  # of times that something came free earlier than was expected
         self._freed_at = np.zeros(len(self._size), np.int64)  # that count, by node
         self._withdrew = False  # since the last renewal
-        self._freed: tuple[int, dict[int, list[int]]] = (0, {})
+        self._freed: tuple[int, dict[int, NDArray[np.int64]]] = (0, {})
         self._ahead: Ahead | None = None  # what is reserved ahead, as the table has it
         ready.stale.update(range(len(self._size)))
 
@@ -217,11 +218,12 @@ class Plan:
         """Move a promise to an earlier start, if what came free since allows one."""
         if promise.tried == self._count:
             return False
-        freed = self._freed_since(promise.tried)
-        promise.tried = self._count
-        if not self._may_move_up(promise, freed):
-            return False
         before_s, before, end_s = promise.start_s, promise.place, promise.end_s
+        freed = self._freed_since(promise.tried)
+        own = any(self._freed_at[node] > promise.tried for node, _ in before)
+        promise.tried = self._count
+        if not own and not self._places.may_move_up(promise.job, freed, before_s):
+            return False
         self._give_up(promise)
         start_s, place = self._places.find(promise.job, freed)
         if place and start_s < before_s:
@@ -235,32 +237,16 @@ class Plan:
         promise.start_s, promise.end_s, promise.place = before_s, end_s, before
         return False
 
-    def _freed_since(self, tried: int) -> list[int]:
-        """Nodes on which something came free since then."""
+    def _freed_since(self, tried: int) -> NDArray[np.int64]:
+        """Nodes on which something came free since then, ascending."""
         count, by_tried = self._freed
         if count != self._count:
             by_tried = {}
             self._freed = self._count, by_tried
         nodes = by_tried.get(tried)
         if nodes is None:
-            nodes = by_tried[tried] = np.flatnonzero(self._freed_at > tried).tolist()
+            nodes = by_tried[tried] = np.flatnonzero(self._freed_at > tried)
         return nodes
-
-    def _may_move_up(self, promise: Promise, freed: list[int]) -> bool:
-        """Whether an earlier start is thinkable: it would have to use some of these nodes."""
-        own = {node for node, _ in promise.place}
-        job, start_s = promise.job, promise.start_s
-        for node in freed:
-            pool = self._fleet.node_pool[node]
-            if pool not in job.shape.pools:
-                continue
-            if node in own:
-                return True
-            gpus = min(job.shape.gpus, self._size[node])
-            duration_s = self._places.duration_s(job, ((node, gpus),))
-            if self._free.may_begin(node, gpus, duration_s, start_s):
-                return True
-        return False
 
     def _set(self, promise: Promise, start_s: float, place: Placement) -> None:
         promise.start_s, promise.place = start_s, place

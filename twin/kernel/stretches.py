@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import inf
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,8 @@ from numpy.typing import NDArray
 class Stretches:
     """The times over which each node has some number of GPUs free, or more.
 
-    A node's stretches are kept as pairs, and all nodes' side by side in two arrays, one row a node,
-    so that all of them are searched at once. Those of one node never touch.
+    They stand in two arrays, one row a node, so that all of them are searched at once. Those of one
+    node never touch.
 
     Attributes
     ----------
@@ -30,7 +31,6 @@ class Stretches:
         self.stale = set(range(nodes))
         self.begin_s = np.full((nodes, 2), inf)
         self.end_s = np.full((nodes, 2), -inf)
-        self._pairs: list[list[tuple[float, float]]] = [[] for _ in range(nodes)]
         self._now_s = -inf
 
     def bring_up(
@@ -45,36 +45,22 @@ class Stretches:
             self.begin_s[self.end_s <= now_s] = inf
             np.maximum(self.begin_s, now_s, out=self.begin_s)
 
-    def may_begin(self, node: int, duration_s: float, before_s: float) -> bool:
-        """Whether a stretch of a node allows a duration that begins before some time.
-
-        One that began before now may look longer than it is; who asks looks again.
-        """
-        for begin_s, end_s in self._pairs[node]:
-            if begin_s >= before_s:
-                return False
-            if begin_s + duration_s <= end_s:
-                return True
-        return False
-
     def _write(self, node: int, times: Sequence[float], free: Sequence[int]) -> None:
-        pairs, gpus, begin_s = [], self.gpus, inf
+        begin_s: list[float] = []
+        end_s: list[float] = []
+        gpus, within = self.gpus, False
         for at_s, here in zip(times, free, strict=True):
-            if here >= gpus:
-                if begin_s == inf:
-                    begin_s = at_s
-            elif begin_s != inf:
-                pairs.append((begin_s, at_s))
-                begin_s = inf
-        if begin_s != inf:
-            pairs.append((begin_s, inf))
-        self._pairs[node] = pairs
-        room = self.begin_s.shape[1] - len(pairs)
+            if (here >= gpus) != within:
+                (end_s if within else begin_s).append(at_s)
+                within = not within
+        if within:
+            end_s.append(inf)
+        room = self.begin_s.shape[1] - len(begin_s)
         if room < 0:
-            self._widen(2 * len(pairs))
-            room = len(pairs)
-        self.begin_s[node] = [begin for begin, _ in pairs] + [inf] * room
-        self.end_s[node] = [end for _, end in pairs] + [-inf] * room
+            self._widen(2 * len(begin_s))
+            room = len(begin_s)
+        self.begin_s[node] = begin_s + [inf] * room
+        self.end_s[node] = end_s + [-inf] * room
 
     def _widen(self, width: int) -> None:
         nodes, before = self.begin_s.shape
@@ -91,7 +77,7 @@ class Stretches:
         its end less the duration. Nothing begins earlier than some stretch does.
         """
         begin_s, end_s = self.begin_s[nodes], self.end_s[nodes]
-        fits = begin_s + duration_s <= end_s
+        fits = _until(begin_s, duration_s) <= end_s
         begin_s = begin_s[fits]
         if len(begin_s) < needed:
             return inf
@@ -99,18 +85,25 @@ class Stretches:
             return float(begin_s.min())
         end_s = end_s[fits]
         soonest_s = float(np.partition(begin_s, needed - 1)[needed - 1])  # so many have begun
-        last = end_s >= soonest_s + duration_s
+        last = end_s >= _until(soonest_s, duration_s)
         if int(((begin_s <= soonest_s) & last).sum()) >= needed:
             return soonest_s
         begin_s, end_s = np.sort(begin_s), np.sort(end_s)
         begun = np.arange(1, len(begin_s) + 1)
-        over = end_s.searchsorted(begin_s + duration_s)
+        over = end_s.searchsorted(_until(begin_s, duration_s))
         found = np.flatnonzero(begun - over >= needed)
         return float(begin_s[found[0]]) if len(found) else inf
 
+    def may_begin(self, nodes: NDArray[np.int64], duration_s: float, before_s: float) -> bool:
+        """Whether one of some nodes is in a stretch that lasts so long from before some time on."""
+        begin_s = self.begin_s[nodes]
+        lasts = _until(begin_s, duration_s) <= self.end_s[nodes]
+        return bool((lasts & (begin_s < before_s)).any())
+
     def fitting(self, nodes: slice, from_s: float, duration_s: float) -> NDArray[np.int64]:
         """(n,) the nodes that are in a stretch at a time and stay in it for so long, ascending."""
-        there = (self.begin_s[nodes] <= from_s) & (self.end_s[nodes] >= from_s + duration_s)
+        lasts = self.end_s[nodes] >= _until(from_s, duration_s)
+        there = (self.begin_s[nodes] <= from_s) & lasts
         found: NDArray[np.int64] = nodes.start + there.nonzero()[0]
         return found
 
@@ -118,3 +111,8 @@ class Stretches:
         """(n,) the nodes that are in a stretch now, ascending, and when these end. [s]"""
         now = self.begin_s[nodes] <= self._now_s
         return nodes.start + now.nonzero()[0], self.end_s[nodes][now]
+
+
+def _until(begin_s: Any, duration_s: float) -> Any:
+    """When a duration is over; what takes no time still needs a moment of its stretch."""
+    return begin_s + duration_s if duration_s else np.nextafter(begin_s, inf)
