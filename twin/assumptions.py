@@ -58,6 +58,7 @@ MEMORY = (
     "A guest finds enough memory beside its host where the catalog does not know how much its "
     "model takes."
 )
+ENDS_KNOWN = "Schedulers know when each replica of a service will be wanted no longer."
 FREE_TO_STOP = "Jobs give way to services at no cost, because recovery says nothing of checkpoints."
 NO_STARTUP = "Starting a job takes no time, and nothing is preempted."
 FAILS = (
@@ -116,7 +117,7 @@ def assumptions(
 
 def _served(scenario: Scenario, workload: Workload) -> list[str]:
     """What was taken for granted about services."""
-    found = [SERVED]
+    found = [SERVED, ENDS_KNOWN]
     tides = any(service.replicas.daily for service in scenario.workload.services)
     if tides and scenario.start is None and workload.epoch is None and scenario.power is None:
         found.append(NO_START.format(DEFAULT_EPOCH))

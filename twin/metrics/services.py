@@ -45,6 +45,7 @@ def _told(rows: pd.DataFrame) -> dict[str, Any]:
         "served_replica_s": served,
         "served_share": served / wanted if wanted > 0 else 1.0,
         "wanted_gpu_s": float((rows["wanted_s"] * rows["gpus"]).sum()),
+        "served_gpu_s": float((rows["served_s"] * rows["gpus"]).sum()),
         "to_running_s": quantiles(np.asarray(waited_s, float)),
         "jobs_preempted": int(rows["displaced_jobs"].sum()),
         "lost_gpu_s": float(rows["lost_gpu_s"].sum()),
