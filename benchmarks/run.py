@@ -197,12 +197,15 @@ def power() -> None:
 
 def schedulers() -> None:
     """What schedulers and placements take to decide, and whole Philly under two of them."""
-    from schedulers import deep_rows, placement_rows, run_rows, scheduler_rows
+    from schedulers import deep_rows, placement_rows, run_rows, scheduler_rows, short_rows
 
     figures = ("mean", "p50", "p99", "max")
     sized = ("waiting", "nodes", "first look", *figures, "of fifo", "noise")
     table("A decision with its starts, ms of CPU", ("scheduler", *sized), scheduler_rows())
     table("EASY on 100,000 GPUs, ms of CPU", ("queue of", "scheduler", *sized), deep_rows())
+    table(
+        "Where half of the estimates are too short, ms of CPU", ("scheduler", *sized), short_rows()
+    )
     placing = ("placement", "nodes", *figures, "of best-fit", "noise")
     table("A search for a place, ms of CPU", placing, placement_rows())
     if TRACE.exists():

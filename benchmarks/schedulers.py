@@ -37,6 +37,8 @@ ROOT = Path(__file__).resolve().parents[1]
 CASES = ((100, 1_250), (1_000, 1_250), (10_000, 1_250), (1_000, 64), (1_000, 12_500))
 FEW = ((1, 2, 4, 8, 16, 32, 64, 128), (30, 15, 15, 25, 7, 4, 3, 1))  # sizes and their weights
 HUNDREDS = (tuple(range(1, 513)), (1,) * 512)
+EXACT = (1.0,)  # estimates over durations, all as likely
+SHORT = (0.3, 0.6, 1.0, 1.5)
 _STEP_S = 20.0  # between an arrival and the next; a running job ends halfway
 _LIMIT_S = 30.0  # wall clock; who takes longer to decide is left out
 # Of schedulers that cannot do without any, and of those that preempt only with some.
@@ -110,25 +112,38 @@ def _as(cls: type, policy: Any) -> Any:
 
 
 def _play(
-    jobs: pd.DataFrame, nodes: int, scheduler: Scheduler, placement: PlacementPolicy, steps: int
+    jobs: pd.DataFrame,
+    nodes: int,
+    scheduler: Scheduler,
+    placement: PlacementPolicy,
+    steps: int,
+    estimates: Sequence[float] = EXACT,
 ) -> None:
+    estimate_s = jobs["run_s"].to_numpy() * np.random.default_rng(3).choice(estimates, len(jobs))
     site = lay_out([Pool("p", "node", "", 8, nodes)])
     reliability = nothing_fails() if scheduler.preempts else None
     simulation = Simulation(
-        *(site, jobs, scheduler, placement), reliability=reliability, decision_limit_s=_LIMIT_S
+        *(site, jobs, scheduler, placement, estimate_s),
+        reliability=reliability,
+        decision_limit_s=_LIMIT_S,
     )
     gc.collect()
     simulation.run(1.0 + _STEP_S * (steps + 1))
 
 
 def decisions_s(
-    name: str, waiting: int, nodes: int, sizes: Sizes = FEW, steps: int = 100
+    name: str,
+    waiting: int,
+    nodes: int,
+    sizes: Sizes = FEW,
+    steps: int = 100,
+    estimates: Sequence[float] = EXACT,
 ) -> tuple[float, list[float]]:
     """The first look at the queue, and each decision after it. [s]"""
     took_s: list[tuple[float, float]] = []
     policy = timed_scheduler(make_policy("schedulers", name, OPTIONS.get(name, {})), took_s)
     jobs = busy(waiting, nodes, sizes, steps)
-    _play(jobs, nodes, policy, make_policy("placements", "best-fit", {}), steps)
+    _play(jobs, nodes, policy, make_policy("placements", "best-fit", {}), steps, estimates)
     first_s = max((took for now_s, took in took_s if now_s == 1.0), default=0.0)
     return first_s, [took for now_s, took in took_s if now_s > 1.0]
 
@@ -174,6 +189,7 @@ def scheduler_rows(
     repeats: int = 2,
     steps: int = 100,
     sizes: Sizes = FEW,
+    estimates: Sequence[float] = EXACT,
 ) -> list[tuple[str, ...]]:
     """Each scheduler in each case: the repeats go in turn, and the least of each decision counts.
 
@@ -186,7 +202,7 @@ def scheduler_rows(
             for name in dict.fromkeys(("fifo", *(names or SCHEDULERS.names()))):
                 seen = runs.setdefault(name, [])
                 with _left_out():
-                    seen.append(decisions_s(name, waiting, nodes, sizes, steps))
+                    seen.append(decisions_s(name, waiting, nodes, sizes, steps, estimates))
         of_fifo_s = float(np.mean(_least([times for _, times in runs["fifo"]])))
         for name, seen in runs.items():
             where = (name, f"{waiting:,}", f"{nodes:,}")
@@ -232,6 +248,15 @@ def placement_rows(
             noise = f"{100 * (max(means) / min(means) - 1):.0f} %"
             rows.append((name, f"{nodes:,}", *_figures(least), ratio, noise))
     return rows
+
+
+def short_rows(
+    cases: Sequence[tuple[int, int]] = ((1_000, 64), (1_000, 1_250), (1_000, 12_500)),
+    repeats: int = 2,
+    steps: int = 100,
+) -> list[tuple[str, ...]]:
+    """Conservative backfill where half of the estimates are too short: promises keep breaking."""
+    return scheduler_rows(cases, ["conservative-backfill"], repeats, steps, estimates=SHORT)
 
 
 def deep_rows(

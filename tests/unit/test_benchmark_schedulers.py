@@ -41,6 +41,11 @@ def test_every_scheduler_is_timed_while_jobs_wait(bench: ModuleType) -> None:
     assert next(row for row in rows if row[0] == "fifo")[8] == "1.0"
 
 
+def test_estimates_may_be_too_short(bench: ModuleType) -> None:
+    rows = bench.short_rows([(30, 16)], repeats=1, steps=10)
+    assert [row[0] for row in rows] == ["fifo", "conservative-backfill"]
+
+
 def test_every_placement_is_timed(bench: ModuleType) -> None:
     rows = bench.placement_rows([16], repeats=1, steps=10)
     assert {row[0] for row in rows} == set(PLACEMENTS.names())
