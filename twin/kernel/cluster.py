@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.errors import InvariantError
+from twin.errors import InvariantError, PolicyError, TwinError
 from twin.kernel.ahead import Ahead, Choices, Window
 from twin.kernel.columns import Columns, Jobs
 from twin.kernel.job import Job
@@ -322,15 +322,33 @@ class Cluster:
                 place = self._admitted(pool, shape, place, hidden)
         return place
 
+    @property
+    def placement_name(self) -> str:
+        """The class of the placement."""
+        return type(self._policy).__name__
+
     def _place_in(self, pool: int, shape: Shape) -> Placement | None:
         fleet, policy = self.fleet, self._policy
         index = fleet.index[pool]
-        if self._heeds_shape:
-            place = policy.place_shape(shape, index)
-        else:
-            place = policy.place(shape.gpus, index)
+        try:
+            if self._heeds_shape:
+                place = policy.place_shape(shape, index)
+            else:
+                place = policy.place(shape.gpus, index)
+        except TwinError:
+            raise
+        except Exception as error:
+            raise self._misplaced(f"raised {type(error).__name__}: {error}", shape) from error
         first = fleet.first_node[pool]
         return [(first + node, gpus) for node, gpus in place] if place and first else place
+
+    def _misplaced(self, did: str, of: Shape | Job) -> PolicyError:
+        """The placement's fault, not the scheduler's."""
+        what = of if isinstance(of, Job) else f"a job of {of.gpus} GPUs"
+        return PolicyError(
+            f"the placement {self.placement_name} {did}, for {what} at {self.now_s:g} s; "
+            "run with --debug before the command to see where"
+        )
 
     def _admitted(
         self, pool: int, shape: Shape, place: Placement, passed: Set[int]
@@ -420,7 +438,10 @@ class Cluster:
 
     def start(self, job: Job, placement: Placement) -> None:
         """Give a job its GPUs."""
-        held = self.fleet.take(placement)
+        try:
+            held = self.fleet.take(placement)
+        except (InvariantError, LookupError, TypeError, ValueError) as error:
+            raise self._misplaced(f"gave {placement!r} ({error})", job) from error
         job.held = held
         taken, stale = 0, self._ready.stale
         for node, gpus in placement:
@@ -429,7 +450,7 @@ class Cluster:
             stale.add(node)
         if taken < job.shape.gpus:
             self.fleet.give_back(held)
-            raise InvariantError(f"{job}: the placement gave {taken} GPUs at {self.now_s} s")
+            raise self._misplaced(f"gave {taken} GPUs", job)
         job.surplus_gpus = taken - job.gpus
         self._running[job.row] = job
         if self._labels is not None:

@@ -69,7 +69,7 @@ class Deciding:
         """It decided what cannot be done."""
         return PolicyError(f"{self._name} chose {job} at {self.now_s:g} s, {why}")
 
-    def failed(self, error: Exception) -> Exception:
+    def failed(self, error: BaseException) -> BaseException:
         """It raised: said with the time and the job that it was at."""
         if isinstance(error, TwinError):
             return error

@@ -12,13 +12,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from simpy import Event
 
-from twin.errors import InvariantError
 from twin.kernel.accounts import Accounts
-from twin.kernel.clock import ARRIVALS, CAPS, Clock, Moment
+from twin.kernel.clock import ARRIVALS, Clock
 from twin.kernel.cloud import Bursting, Clouds, no_bursting
 from twin.kernel.cluster import Cluster
 from twin.kernel.columns import Columns
-from twin.kernel.deciding import DECISION_LIMIT_S, Deciding
+from twin.kernel.deciding import DECISION_LIMIT_S
 from twin.kernel.guests import Guests, Hosting
 from twin.kernel.hazards import Hazards, Reliability, nothing_fails
 from twin.kernel.job import Job
@@ -41,10 +40,9 @@ from twin.kernel.shared import (
     shared_fleet,
     wants,
 )
+from twin.kernel.turn import Turn
 from twin.kernel.ways import ways_to_clouds
 from twin.policies.base import PlacementPolicy, Scheduler
-from twin.policies.decisions import Preempt, Start, Wake
-from twin.policies.view import JobView, Placement
 from twin.site.fleet import Fleet, Held
 from twin.site.layout import Site
 from twin.site.shares import WHOLE
@@ -52,9 +50,7 @@ from twin.workload.speeds import Speeds
 
 Advance = Callable[[int, int], None]
 _ADVANCE_EVERY = 2000  # arrivals
-_IDLE_WAKES = 1000  # in a row, with nothing running and nothing to come
 _NONE: dict[int, float] = {}
-_FRUITLESS = 1000  # preemptions of a job in a row, nothing of its work being kept
 
 
 class Simulation:
@@ -106,8 +102,6 @@ class Simulation:
     ) -> None:
         self.clock = Clock()
         self.jobs = jobs
-        self._scheduler = scheduler
-        self._deciding = Deciding(scheduler, decision_limit_s)
         serves = has_services(jobs)
         demand = lending.demand if lending is not None else None
         moves = scheduler.preempts or serves or speeds is not None or demand is not None
@@ -140,6 +134,11 @@ class Simulation:
         self.queue = Queue(shapes, self._shape_of, self._columns)
         self.recorder = Recorder(len(jobs))
         self._pools = self.cluster.fleet.index
+        self.turn = Turn(
+            *(scheduler, decision_limit_s, self.queue, self.cluster, self.clock, self._columns),
+            is_coming=self._may_start_later,
+            could_start=self._nothing_is_off,
+        )
         self._power = Power(powering, self) if powering else None
         self._hazards = Hazards(reliability, self) if reliability else None
         self._services: Services | None = None
@@ -149,7 +148,8 @@ class Simulation:
         self._guests: Guests | None = None
         self._counted: Nominal | Paced | Accounts
         if self._hazards is not None:
-            self._begin = self._hazards.training.start
+            self.turn.begin = self._hazards.training.start
+            self.turn.training = self._hazards.training
             self._counted = self._hazards.training.accounts
             self._hazards.training.on_gave_way = self.queue.put_back
             self.cluster.can_preempt = self._hazards.training.can_preempt
@@ -162,7 +162,7 @@ class Simulation:
                     lending.sharing if lending is not None else "time-sliced",
                 )
             if reservations:
-                self._reserved = Reserved(reservations, jobs, self._hazards, self, self._start)
+                self._reserved = Reserved(reservations, jobs, self._hazards, self, self.turn.start)
             if bursting is not None and site.cloud_pools:
                 self._clouds = Clouds(bursting, ways, self._hazards, self)
             if serves:
@@ -181,18 +181,14 @@ class Simulation:
         elif self._power is not None:
             draws = self._power.draws
             paced = Paced(self.clock, self.cluster, self.recorder, draws, len(jobs))
-            self._begin, self._counted = paced.start, paced
+            self.turn.begin, self._counted = paced.start, paced
             self._power.jobs = paced
         else:
             shares = isinstance(self.cluster, SharedCluster)
             counting = SharedNominal if shares else Nominal
             nominal = counting(self.clock, self.cluster, self.recorder)
-            self._begin, self._counted = nominal.start, nominal
+            self.turn.begin, self._counted = nominal.start, nominal
         self._arrived = False
-        self._wake: Moment | None = None
-        self._woken = False
-        self._idle_wakes = 0
-        self._drains = False
         self._deferred = 0
         nodes = powering.model.nodes if powering else ()
         self._idle_w = [node.gpu_idle_w for node in nodes] or [0.0] * len(site.pools)
@@ -216,15 +212,15 @@ class Simulation:
         InvariantError
             If jobs wait for ever although nothing runs: the scheduler never starts them.
         """
-        with _rare_garbage_collection(), self._deciding.watched():
+        with _rare_garbage_collection(), self.turn.deciding.watched():
             return self._run(horizon_s, advance)
 
     def _run(self, horizon_s: float | None, advance: Advance | None) -> Record:
-        clock, queue, cluster = self.clock, self.queue, self.cluster
+        clock, queue, cluster, turn = self.clock, self.queue, self.cluster, self.turn
         hazards, power, services = self._hazards, self._power, self._services
         clouds, reserved, guests = self._clouds, self._reserved, self._guests
         until_s = inf if horizon_s is None else horizon_s
-        self._drains = horizon_s is None
+        turn.drains = horizon_s is None
         if hazards is not None:
             hazards.begin(until_s)
         if clouds is not None:
@@ -255,10 +251,10 @@ class Simulation:
                 reserved.settle(now_s)
             if services is not None and queue.aside:
                 services.settle(now_s)
-            if queue.head is not None or self._woken:
-                self._decide(now_s)
+            if queue.head is not None or turn.woken:
+                turn.decide(now_s)
             if clouds is not None and clouds.settle(now_s):
-                self._decide(now_s)
+                turn.decide(now_s)
             if guests is not None:
                 guests.offer(now_s)
             if self._neighbours is not None:
@@ -266,11 +262,8 @@ class Simulation:
             self._note(now_s)
             if horizon_s is None and (hazards or power) and self._is_over():
                 break
-        if horizon_s is None and len(self.queue) and self._never_ends():
-            raise InvariantError(
-                f"{len(self.queue)} jobs wait at {clock.now} s, nothing runs and nothing arrives: "
-                f"the scheduler {type(self._scheduler).__name__} never starts them"
-            )
+        if horizon_s is None and len(self.queue) and self._nothing_is_off():
+            raise turn.never_starts()
         end_s = clock.now if horizon_s is None else until_s
         incidents = hazards.finish(end_s, queue) if hazards is not None else None
         metered = power.finish(end_s) if power is not None else None
@@ -292,73 +285,23 @@ class Simulation:
     @property
     def decisions(self) -> dict[str, float]:
         """How many decisions the scheduler has made, and how long they took. [s]"""
-        return self._deciding.summary()
+        return self.turn.deciding.summary()
 
-    def _never_ends(self) -> bool:
+    def _nothing_is_off(self) -> bool:
         """Whether what waits now could have started: nothing is broken, dark or without power."""
         fleet = self.cluster.fleet
         return not (self._power or fleet.down_gpus or fleet.spare_gpus or fleet.dark_gpus)
 
-    def _decide(self, now_s: float) -> None:
-        """The scheduler's turn."""
-        deciding = self._deciding
-        deciding.begin(now_s)
-        self._woken, acted = False, False
-        try:
-            for decision in self._scheduler.choose(self.queue, self.cluster):
-                if type(decision) is Job:
-                    self._start(decision, now_s)
-                elif isinstance(decision, Wake):
-                    self._wake_at(decision.at_s, now_s)
-                    continue
-                elif isinstance(decision, Preempt):
-                    self._preempt(decision.job, now_s)
-                elif isinstance(decision, Start):
-                    self._start_as(decision, now_s)
-                else:
-                    raise deciding.wrong(decision, "which is no job and no decision")
-                acted = True
-        except Exception as error:
-            told = deciding.failed(error)
-            if told is error:
-                raise
-            raise told from error
-        finally:
-            deciding.end()
-        self._idle_wakes = 0 if acted else self._idle_wakes
-
-    def _wake_at(self, at_s: float, now_s: float) -> None:
-        if not at_s > now_s:
-            raise self._deciding.wrong(f"to be asked again at {at_s} s", "which is not ahead")
-        if self._asks_in_vain():  # something must happen first: nodes may be dark for good
-            return
-        pending = self._wake
-        if at_s < inf and (pending is None or at_s < pending.time_s):
-            self._wake = self.clock.call_at(at_s, CAPS, self._wakes, None)
-
-    def _wakes(self, event: Event) -> None:
-        if event is not self._wake:
-            return
-        self._wake, self._woken = None, True
-        self._idle_wakes = 0 if self.cluster.running_jobs else self._idle_wakes + 1
-        if self._asks_in_vain() and self._never_ends():
-            raise InvariantError(
-                f"{len(self.queue)} jobs wait at {self.clock.now} s, nothing runs and nothing "
-                f"arrives: the scheduler {type(self._scheduler).__name__} never starts them"
-            )
-
-    def _asks_in_vain(self) -> bool:
-        """Whether it was asked so often and did nothing that the passing of time will not help."""
-        if self._idle_wakes <= _IDLE_WAKES or self.cluster.running_jobs or not self._arrived:
-            return False
-        return self._reserved is None or not self._reserved.is_coming
+    def _may_start_later(self) -> bool:
+        """Whether jobs or reservations are still to come."""
+        return not self._arrived or (self._reserved is not None and self._reserved.is_coming)
 
     def _is_over(self) -> bool:
         """Whether all that can be done is done, though parts go on failing and caps changing."""
         power, running = self._power, self.cluster.running_jobs
         if self.queue.aside:  # until they are wanted no longer
             return False
-        if not self._arrived or self._deferred or (self._wake is not None and self.queue.jobs):
+        if not self._arrived or self._deferred or (self.turn.awaits_wake and self.queue.jobs):
             return False
         if running and not (power is not None and power.all_paused):
             return False
@@ -406,56 +349,6 @@ class Simulation:
         self._deferred -= 1
         self.queue.put_back(event._value)
 
-    def _start(self, job: Job, now_s: float, at: Placement | None = None) -> None:
-        cluster = self.cluster
-        self._deciding.about = job
-        if not self._columns.waiting[job.row]:
-            raise self._deciding.wrong(job, "which does not wait")
-        placement = at or cluster.place(job.shape, job)
-        if placement is None:
-            raise self._deciding.wrong(job, "which does not fit now")
-        self.queue.remove(job)
-        job.start_s = now_s
-        job.expected_end_s = now_s + job.estimate_s
-        if cluster.rates is not None:
-            pool = cluster.fleet.node_pool[placement[0][0]]
-            job.expected_end_s = now_s + job.estimate_s / cluster.rate(job, pool, job.gpus)
-        cluster.start(job, placement)
-        self._begin(job, now_s)
-
-    def _start_as(self, decision: Start, now_s: float) -> None:
-        """Start a job on other GPUs than it asks for."""
-        job, cluster, deciding = decision.job, self.cluster, self._deciding
-        if not isinstance(job, Job):
-            raise deciding.wrong(job, "which is no job")
-        deciding.about = job
-        if not self._scheduler.preempts:
-            raise deciding.wrong(job, "otherwise than it asks, without saying preempts = True")
-        if not self._columns.waiting[job.row]:
-            raise deciding.wrong(job, "which does not wait")
-        gpus = decision.gpus or job.gpus
-        if not min(job.min_gpus, job.gpus) <= gpus <= max(job.max_gpus, job.gpus):
-            least, most = job.min_gpus, job.max_gpus
-            raise deciding.wrong(job, f"with {gpus} GPUs; it can use {least} to {most}")
-        if decision.pool >= 0 and decision.pool not in job.shape.pools:
-            raise deciding.wrong(job, f"in pool {decision.pool}, which will not do for it")
-        at = decision.at
-        if at is not None and not cluster.is_free(at, gpus, job):
-            raise deciding.wrong(job, f"at {list(at)}, where that many GPUs are not free")
-        if at is not None and not cluster.will_do(at, job.shape):
-            raise deciding.wrong(job, f"at {list(at)}, which is not in one pool that it may use")
-        shape = cluster.shape(job, gpus, decision.pool)
-        placement = at or cluster.place(shape, job)
-        if placement is None:
-            raise deciding.wrong(job, f"with {gpus} GPUs, which does not fit now")
-        self.queue.remove(job)
-        job.take_shape(shape)
-        pool = cluster.fleet.node_pool[placement[0][0]]
-        job.start_s = now_s
-        job.expected_end_s = now_s + job.estimate_s / cluster.rate(job, pool, gpus)
-        cluster.start(job, placement)
-        self._begin(job, now_s)
-
     def lodge(self, job: Job, held: Held, speed: float, now_s: float) -> None:
         """A waiting job begins as a guest on GPUs that others hold."""
         self.queue.remove(job)
@@ -463,25 +356,7 @@ class Simulation:
         job.start_s = now_s
         job.expected_end_s = now_s + job.estimate_s / speed if speed > 0 else inf
         self.cluster.host(job, held)
-        self._begin(job, now_s)
-
-    def _preempt(self, job: JobView, now_s: float) -> None:
-        if not isinstance(job, Job):
-            raise self._deciding.wrong(job, "to be preempted, which is no job")
-        self._deciding.about = job
-        if not self._scheduler.preempts:
-            raise self._deciding.wrong(job, "to be preempted, without saying preempts = True")
-        if not self.cluster.can_preempt(job):
-            raise self._deciding.wrong(job, "to be preempted, which does not run, or saves already")
-        assert self._hazards is not None
-        if self._drains and self._hazards.training.lives[job.row].fruitless >= _FRUITLESS:
-            raise self._deciding.wrong(
-                job,
-                f"to be preempted once more, after {_FRUITLESS} times in a row without work that "
-                f"was kept: it would never end. Jobs of kind {job.job_kind} may lose all when they "
-                "give way; give longer turns or rounds, or the run a horizon",
-            )
-        self._hazards.training.preempt(job, now_s)
+        self.turn.begin(job, now_s)
 
     def _note(self, now_s: float) -> None:
         """Take down the state from now on: one row of `recorder.LOG_COLUMNS`, or of the fewer."""
