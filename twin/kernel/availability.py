@@ -62,17 +62,17 @@ class Availability:
         times[0] = now_s
         begin = _cut(times, free, from_s)
         end = len(times) if to_s == inf else _cut(times, free, to_s)
-        least = free[begin] + gpus
-        for k in range(begin, end):
-            free[k] += gpus
-            if free[k] < least:
-                least = free[k]
+        before = free[begin:end]
+        free[begin:end] = [here + gpus for here in before]
+        least, most = min(before), max(before)
         for k in (end, begin):
             if 0 < k < len(free) and free[k] == free[k - 1]:
                 del times[k], free[k]
+        low, high = (least, most + gpus) if gpus > 0 else (least + gpus, most)
         for stretches in self._stretches.values():
-            stretches.stale.add(node)
-        return least
+            if low < stretches.gpus <= high:  # others are as they were
+                stretches.stale.add(node)
+        return least + gpus
 
     def take(self, place: Sequence[tuple[int, int]], from_s: float, to_s: float) -> None:
         """Hold GPUs of several nodes between two times."""
