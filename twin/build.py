@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from twin.assumptions import DEFAULT_EPOCH, assumptions
-from twin.errors import InputError, did_you_mean
+from twin.errors import InputError, Problem, ScenarioError, did_you_mean
 from twin.registry import make_policy
 from twin.reservations import build_reservations
 from twin.site.layout import Hosts, Pool, Site, lay_out
@@ -263,6 +263,7 @@ def build_workload(scenario: Scenario, site: Site) -> Workload:
     elif spec.jobs:
         from twin.workload.written import written
 
+        check_gpu_types(scenario, site)
         workload = written(spec.jobs, start=scenario.start)
     elif spec.synthetic is None:
         from twin.workload.services import no_jobs
@@ -434,6 +435,31 @@ def check_power(scenario: Scenario) -> None:
     """Raise `InputError` if what the scenario says of power does not hold together."""
     if scenario.power is not None:
         build_powering(scenario, build_site(scenario), None)
+
+
+def check_jobs(scenario: Scenario) -> None:
+    """Raise `ScenarioError` if jobs that are written out ask for what nobody knows."""
+    if any(job.gpu_types for job in scenario.workload.jobs):
+        check_gpu_types(scenario, build_site(scenario))
+
+
+def check_gpu_types(scenario: Scenario, site: Site) -> None:
+    """Raise `ScenarioError` if a job that is written out asks for GPUs that nobody knows."""
+    from twin.catalog import parts
+
+    here = {pool.gpu_type for pool in site.pools} - {""}
+    known = here | set(parts.names("gpus"))
+    wrong = [
+        Problem(
+            f"no GPU of the type {name!r} is known; {did_you_mean(name, sorted(here or known))}",
+            f"workload.jobs[{at}].gpu_types[{k}]",
+        )
+        for at, job in enumerate(scenario.workload.jobs)
+        for k, name in enumerate(job.gpu_types)
+        if name not in known
+    ]
+    if wrong:
+        raise ScenarioError(wrong)
 
 
 def check_reservations(scenario: Scenario) -> None:

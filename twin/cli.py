@@ -199,7 +199,7 @@ def validate(
     """
     from dataclasses import asdict
 
-    from twin.build import check_power, check_reservations
+    from twin.build import check_jobs, check_power, check_reservations
     from twin.console import plural
     from twin.errors import Problem, ScenarioError
     from twin.run import load, placed
@@ -214,6 +214,7 @@ def validate(
                 scenario = load(path, set_ or [])
                 check_power(scenario)
                 with placed(path, set_ or []):
+                    check_jobs(scenario)
                     check_reservations(scenario)
                 fine = "ok"
             elif set_:

@@ -313,6 +313,14 @@ class Workload(Section):
     )
 
     @model_validator(mode="after")
+    def _services_say_what_they_serve(self) -> Self:
+        for at, service in enumerate(self.services):
+            if self.speeds is not None and service.model is None:
+                message = "speeds are told by model: say which model this service serves"
+                raise fault(message, None, "services", at, "model")
+        return self
+
+    @model_validator(mode="after")
     def _services_have_names_of_their_own(self) -> Self:
         for at, name in check.repeated([service.name for service in self.services]):
             message = f"there is another service named {name!r}; give each a name of its own"

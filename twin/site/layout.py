@@ -81,6 +81,14 @@ class Site:
     hall_region: Ids  # (n_hall,)
     hosts: Hosts | None = None
 
+    def __post_init__(self) -> None:
+        # Policies see these: nobody may change what stands in the hall.
+        for array in (
+            *(self.node_pool, self.node_rack, self.node_domain, self.first_gpu),
+            *(self.rack_row, self.row_hall, self.hall_region),
+        ):
+            array.flags.writeable = False
+
     @property
     def n_nodes(self) -> int:
         """Nodes on the site."""
