@@ -213,7 +213,7 @@ def comparison_lines(runs: Sequence[Results], labels: Sequence[str]) -> list[str
         if any(parts):
             row = [f"GPU-time {share.label}", f"{100 * parts[0]:.1f} %"]
             for part in parts[1:]:
-                row += [f"{100 * part:.1f} %", f"{100 * (part - parts[0]):+.1f} points"]
+                row += [f"{100 * part:.1f} %", f"{_signed(100 * (part - parts[0]))} points"]
             rows.append(row)
     return columns(rows)
 
@@ -266,10 +266,15 @@ def change_text(headline: Headline, first: float | None, other: float | None) ->
     if first is None or other is None:
         return "-"
     if is_fraction(headline):
-        return f"{100 * (other - first):+.1f} points"
+        return f"{_signed(100 * (other - first))} points"
     if first == other:
         return "same"
-    return f"{100 * (other / first - 1):+.1f} %" if first else "new"
+    return f"{_signed(100 * (other / first - 1))} %" if first else "new"
+
+
+def _signed(value: float) -> str:
+    """With its sign, but that of what rounds to nothing."""
+    return f"{value:+.1f}".replace("-0.0", "+0.0") if abs(value) < 0.05 else f"{value:+.1f}"
 
 
 def _part(summary: dict[str, Any], share: str) -> float:

@@ -48,9 +48,11 @@ class HeadReservation:
         self._needs = needs
         self._cluster = cluster
 
-    def leaves_room_for(self, shape: Shape, job: JobView | None = None) -> bool:
+    def leaves_room_for(
+        self, shape: Shape, job: JobView | None = None, at: Placement | None = None
+    ) -> bool:
         """Whether the job still fits at the shadow time if one of this shape runs on past it."""
-        placement = self._cluster.place(shape, job)
+        placement = at or self._cluster.place(shape, job)
         return placement is not None and self._is_left_whole_by(placement)
 
     def latest_end_s(self, shape: Shape) -> float:

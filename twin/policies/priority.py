@@ -264,15 +264,17 @@ class _Preempting:
                     return
                 if policy.backfill == "easy" and reservation is None:
                     reservation = cluster.reserve(job)
-            elif sketch.is_free_now(place) and self._may_pass(job, reservation):
+            elif sketch.is_free_now(place) and self._may_pass(job, place, reservation):
                 yield Start(job, at=place)
             at += 1
 
-    def _may_pass(self, job: JobView, reservation: Reservation | None) -> bool:
+    def _may_pass(
+        self, job: JobView, place: Placement, reservation: Reservation | None
+    ) -> bool:
         if reservation is None:
             return True
         end_s = self._cluster.now_s + job.left_s(self._cluster.now_s)
-        return end_s <= reservation.start_s or reservation.leaves_room_for(job.shape, job)
+        return end_s <= reservation.start_s or reservation.leaves_room_for(job.shape, job, place)
 
 
 def _room_for(

@@ -243,8 +243,13 @@ class Reservation(Protocol):
     def start_s(self) -> float:
         """The shadow time."""
 
-    def leaves_room_for(self, shape: Shape, job: JobView | None = None) -> bool:
-        """Whether a job of this shape may run past the shadow time and leave the promise whole."""
+    def leaves_room_for(
+        self, shape: Shape, job: JobView | None = None, at: Placement | None = None
+    ) -> bool:
+        """Whether a job of this shape may run past the shadow time and leave the promise whole.
+
+        ``at`` is where it is to run; where the cluster would place it now if left out.
+        """
 
     def latest_end_s(self, shape: Shape) -> float:
         """By when a job of this shape must end to start now; ``-inf`` if none can."""
