@@ -199,7 +199,7 @@ def validate(
     """
     from dataclasses import asdict
 
-    from twin.build import check_jobs, check_power, check_reservations
+    from twin.building.checks import check_jobs, check_power, check_reservations
     from twin.console import plural
     from twin.errors import Problem, ScenarioError
     from twin.run import load, placed

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from twin.build import build_site, build_workload, node_type
+from twin.building.site import build_site, node_type
+from twin.building.workload import build_workload
 from twin.catalog import parts
 from twin.console import columns, plural
 from twin.errors import DomainError

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin import units
-from twin.build import build_powering, build_workload
+from twin.building.power import build_powering
+from twin.building.workload import build_workload
 from twin.console import columns, plural
 from twin.facility.asked import LOSSES
 from twin.facility.model import DomainModel, NodeModel, PowerModel
