@@ -29,7 +29,7 @@ class FreeIndex:
     Attributes
     ----------
     nodes_with, jobs_in, headroom_w, hall_heat : callable
-        As in `twin.policies.view.PoolView`; as long as nobody knows, the answer is nothing.
+        As in `twin.policies.pool_view.PoolView`; as long as nobody knows, the answer is nothing.
     """
 
     __slots__ = (
