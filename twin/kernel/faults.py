@@ -238,6 +238,8 @@ class Faults:
             life = self._training.lives[row]
             if self._training.interrupt(life, fault.incident, nodes, level, now_s):
                 fault.jobs.append(job)
+        # Whoever looks for a faulty node looks at the job that holds it, not at its guest.
+        fault.jobs.sort(key=lambda job: job.row in self._cluster.guests)
         self._cluster.nodes_changed(node for node, _ in fault.nodes)
 
     def _residents(self, nodes: Iterable[tuple[int, int]]) -> dict[int, tuple[Job, list[int]]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from math import inf
+from math import inf, isnan
 from typing import TYPE_CHECKING
 
 from simpy import Event
@@ -14,7 +14,7 @@ from twin.kernel.clock import CAPS, COMPLETIONS, Moment
 from twin.kernel.gaps import Berth, Gaps
 from twin.kernel.hazards import Hazards
 from twin.kernel.job import Job
-from twin.kernel.life import IDLED, SAVING, Life
+from twin.kernel.life import AWAY, IDLED, SAVING, Life
 from twin.physics.guests import host_share
 from twin.policies.base import GuestPolicy
 from twin.policies.decisions import Lodge, Preempt, Wake
@@ -85,7 +85,7 @@ class Guests:
         self._gaps: dict[tuple[int, int], Gaps] = {}
         self._stays: dict[int, _Stay] = {}
         self._beside: dict[int, set[int]] = {}  # replica -> its guests, by row
-        self._homeless: dict[int, int] = {}  # guests whose host has stopped -> incident, -1 if none
+        self._homeless: dict[int, Life] = {}  # guests, by row -> the host that has stopped
         self._in_vain: dict[int, int] = {}
         self._opened = 0
         self._wake: Moment | None = None
@@ -135,6 +135,8 @@ class Guests:
             self._beside[row] = set()
             berths, left = [], life.job.gpus
             for node, mask in life.job.held.items():
+                if node in life.standby:
+                    continue
                 while mask.bit_count() > left:  # what it did not ask for is nobody's
                     mask &= ~(1 << (mask.bit_length() - 1))
                 left -= mask.bit_count()
@@ -153,7 +155,7 @@ class Guests:
         if beside is not None:
             self._gaps[self._host_of[row], life.pool].close(row)
             for guest in sorted(beside):
-                self._homeless.setdefault(guest, row)
+                self._homeless.setdefault(guest, life)
                 self._training.share_time(self._training.lives[guest], 0.0, 1.0, now_s)
         self._training.share_time(life, 1.0, 1.0, now_s)
 
@@ -186,15 +188,15 @@ class Guests:
                 continue  # it has gone by itself
             life = training.lives[guest]
             if life.phase != IDLED:
-                beside = training.lives.get(host)
-                if beside is not None and beside.incident >= 0:  # otherwise it was dismissed
-                    training.interrupt(life, beside.incident, (), "node", now_s)
+                dismissed = host.phase == AWAY and isnan(host.interrupted_s)
+                if host.incident >= 0 and not dismissed:
+                    training.interrupt(life, host.incident, (), "node", now_s)
                 else:
                     training.stop(life, now_s, by_fault=False)
                     life.incident = -1
                     life.preemptions += 1
                     stay.job.preemptions += 1
-            self._recovery.requeue(life, now_s, keeps_place=True)
+            self._recovery.leave_host(life, now_s)
         self._homeless.clear()
 
     def _moved_out(self, job: Job) -> None:

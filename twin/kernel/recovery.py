@@ -108,6 +108,8 @@ class RecoveryActs:
     def decide(self, life: Life, now_s: float) -> None:
         """Ask what is to be done with a job now, and do it."""
         life.known = True
+        if life.is_guest and life.missing_gpus:
+            return  # its host has stopped with it, and it is to go
         if life.hits > self._retries:
             self._fail(life, now_s)
             return
@@ -172,6 +174,13 @@ class RecoveryActs:
         if life.event is event:
             life.event = None
             self.decide(life, self._clock._now)
+
+    def leave_host(self, life: Life, now_s: float) -> None:
+        """A guest whose host has stopped waits in its old place, unless it was hit too often."""
+        if life.hits > self._retries:
+            self._fail(life, now_s)
+        else:
+            self.requeue(life, now_s, keeps_place=True)
 
     def requeue(self, life: Life, now_s: float, *, keeps_place: bool) -> None:
         """A job gives everything back and waits; what it has not saved is lost."""
