@@ -3,6 +3,7 @@
 Cases as in `test_guests_by_hand`: nodes of two GPUs, known by hand.
 """
 
+import pytest
 from recovery_case import down, fails, hall, repair, run, seed_of, seldom
 from test_guests_by_hand import guest_run, hosting, work
 
@@ -10,6 +11,7 @@ from twin.distributions import Constant
 from twin.policies.guests.fill import Fill
 from twin.policies.guests.never import Never
 from twin.policies.recoveries.replace import Replace
+from twin.policies.recoveries.replicas import Replicas
 
 
 def test_a_guest_takes_no_part_in_the_recovery_of_its_host():
@@ -51,3 +53,12 @@ def test_a_wrong_node_is_one_of_the_job_that_holds_it():
         seed = seed_of(2, node=0)
         case = guest_run(2, table, policy, classes=[fault], seed=seed, horizon_s=900.0)
         assert case.incidents["gpus_down"].tolist() == [4]  # the wrong node, then the right one
+
+
+def test_a_replica_that_goes_on_with_less_lends_no_more_than_it_has():
+    """Of three GPUs on two nodes one is left to it, and one more that it did not ask for."""
+    table = work((0, 9000, 3, "chat"), (400, 1000, 1), (400, 1000, 1))
+    case = run(hall(2), table, hosting=hosting(table, chat=0.4), recovery=Replicas(), levels=(),
+               incidents=[down(300.0, 1)], horizon_s=1000.0)  # fmt: skip
+    assert case.stays[["node", "gpu_mask", "start_s"]].to_numpy().tolist() == [[0, 1, 400]]
+    assert case.hall("idle") == pytest.approx([0.6 * (3 * 300 + 1 * (400 - 310))])

@@ -133,7 +133,7 @@ class Guests:
         self._lending[row] = life
         if self._hosts[at].welcomes and self._asks:
             self._beside[row] = set()
-            berths, left = [], life.job.gpus
+            berths, left = [], life.busy_gpus
             for node, mask in life.job.held.items():
                 if node in life.standby:
                     continue
