@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Sequence
 from math import inf, nextafter
 
 from simpy import Event
 
 from twin.distributions import Constant, Distribution
-from twin.failures.draws import at, key, uniform
+from twin.failures.draws import at
 from twin.failures.model import FailureModel, FaultClass, Incident, Maintenance, Stage
 from twin.failures.stream import WARNING, FaultStream
-from twin.kernel.clock import COMPLETIONS, FAILURES, Clock
+from twin.kernel.clock import FAILURES, Clock
 from twin.kernel.cluster import Cluster
 from twin.kernel.fault import Fault
 from twin.kernel.incidents import DEGRADED, FAIL_STOP, MAINTENANCE, SILENT, SLOW
-from twin.kernel.job import Job
 from twin.kernel.life import IDLED
+from twin.kernel.maintenance import Rounds
+from twin.kernel.marks import COMMON, DETECTION, IDLE, RECURS, WHICH, WRONG, Marks
 from twin.kernel.outages import Outages
 from twin.kernel.recovery import RecoveryActs
+from twin.kernel.repairs import Repairs
 from twin.kernel.spares import Spares
 from twin.kernel.training import Training
+from twin.kernel.units import Units
 from twin.policies.base import RetirementPolicy
 from twin.policies.retirements.never import Never
 from twin.site.domains import LEVELS, Domains
@@ -34,9 +36,6 @@ _KIND = {
     "no_storage": DEGRADED,
     "maintenance": MAINTENANCE,
 }
-# Purposes of the numbers that belong to one fault; stages of its repair come after them.
-_IDLE, _COMMON, _WRONG, _WHICH, _DETECTION, _RECURS, _STAGES = 0, 1, 2, 3, 4, 7, 8
-_PURPOSES = 64
 _NEVER = Constant(0.0)  # the law of what is planned: never asked
 _SHOWS_AGAIN_S = 600.0  # when a fault whose unit was not pulled does, if its class does not say
 
@@ -67,9 +66,7 @@ class Faults:
         self._clock = clock
         self._cluster = cluster
         self._fleet = cluster.fleet
-        site = cluster.fleet.site
-        # Nothing fails in a cloud: what its provider does to nodes is a process of its own.
-        self._elsewhere = {node for p in site.cloud_pools for node in site.pool_nodes(p)}
+        self._units = Units(cluster, domains)
         self._training = training
         self._incidents = training.incidents
         self._recovery = recovery
@@ -77,7 +74,7 @@ class Faults:
         self.stream = FaultStream(model, domains, seed, horizon_s)
         self.outages = Outages(cluster.fleet, training.incidents, clock)
         self._classes = list(self.stream.classes)
-        self._marks = [key(seed, f"failures/{c.name}/marks") for c in self.stream.classes]
+        self._marks = Marks(seed, self.stream.classes)
         self._codes = [self._incidents.component_code(c.name) for c in self.stream.classes]
         # Warned of and heeded, by class, part and turn, until the time at which they would happen.
         self._foreseen: dict[tuple[int, int, int], Fault] = {}
@@ -85,17 +82,21 @@ class Faults:
         self._asleep: dict[int, list[tuple[int, int, int]]] = {}
         self._history: dict[int, list[float]] = {}
         self._retires = not isinstance(retirement, Never)
-        self._free_crews = model.crews
-        self._for_crew: deque[Fault] = deque()
-        self.repairing = 0
+        self._repairs = Repairs(model.crews, self._marks, clock, self._mended)
         self._next: Event | None = None
         self._spares = Spares(cluster, domains)
         training.on_left = self._left
         for planned in model.incidents:
             clock.call_at(planned.at_s, FAILURES, self._dated, planned)
+        rounds = Rounds(self, self._units, domains, clock)
         for maintenance in model.maintenance:
-            self._announce(maintenance, 0, 0)
+            rounds.announce(maintenance)
         self._plan()
+
+    @property
+    def repairing(self) -> int:
+        """Faults in repair, those that wait for a crew included."""
+        return self._repairs.under_way
 
     # -- failures, as they come
 
@@ -121,9 +122,9 @@ class Faults:
     def _fails(self, index: int, part: int, turn: int, now_s: float) -> None:
         cls = self.stream.classes[index]
         node = self.stream.node_of(cls, part)
-        if self._elsewhere and not self._gpus_of(cls.of, part // cls.per):
+        if self._units.are_elsewhere(cls.of, part // cls.per):
             return
-        if node >= 0 and self._is_off(cls, node, part):
+        if node >= 0 and self._units.is_off(cls.of, part // cls.per, node):
             self._asleep.setdefault(node, []).append((index, part, turn + 1))
             return
         if node >= 0 and self._is_spared(cls, index, node, part, turn):
@@ -147,9 +148,9 @@ class Faults:
         else:
             self._slow_down(fault, now_s)
             if not cls.evicts:
-                self._repair(fault, now_s)
+                self._repairs.begin(fault, now_s)
                 return
-        delay_s = self._draw(fault, _DETECTION, cls.detection)
+        delay_s = self._marks.draw(fault, DETECTION, cls.detection)
         if delay_s > 0:
             self._clock.call_at(now_s + delay_s, FAILURES, self._detected, fault)
         else:
@@ -159,32 +160,15 @@ class Faults:
         self._incidents.trouble(fault.incident)
         self._incidents.nodes_hit[fault.incident] = 0
         self._training.close_storage(now_s)
-        self._repair(fault, now_s)
+        self._repairs.begin(fault, now_s)
 
     def _is_spared(self, cls: FaultClass, index: int, node: int, part: int, turn: int) -> bool:
         """Whether a part of a node does not fail now because it is idle, and lucky."""
         if cls.idle_rate == 1.0:
             return False
-        if self._cluster.residents[node] and self._residents(
-            self._gpus_of(cls.of, part // cls.per)
-        ):
+        if not self._units.is_idle(cls.of, part // cls.per, node):
             return False
-        return uniform(self._marks[index], part, turn * _PURPOSES + _IDLE) >= cls.idle_rate
-
-    def _is_off(self, cls: FaultClass, node: int, part: int) -> bool:
-        """Whether a part of a node is out of service; one that jobs have yet to leave is not."""
-        if node in self._fleet.dark_nodes:
-            return True
-        if not self._fleet.down_mask[node]:
-            return False
-        off = self._fleet.down_mask[node] & ~self._fleet.leaving.get(node, 0)
-        return all(not gpus & ~off for _, gpus in self._gpus_of(cls.of, part // cls.per))
-
-    def _draw(self, fault: Fault, purpose: int, law: Distribution) -> float:
-        return at(law, self._mark(fault, purpose))
-
-    def _mark(self, fault: Fault, purpose: int) -> float:
-        return uniform(self._marks[fault.index], fault.part, fault.turn * _PURPOSES + purpose)
+        return self._marks.share_of(index, part, turn, IDLE) >= cls.idle_rate
 
     def _begin(
         self, index: int, part: int, turn: int, now_s: float, lasts_s: float = -1.0
@@ -194,13 +178,13 @@ class Faults:
         unit, level = part // cls.per, cls.of
         fault = Fault(index, cls, part, turn, lasts_s)
         takes = fault.level = cls.takes
-        if cls.beta and self._mark(fault, _COMMON) < cls.beta:
+        if cls.beta and self._marks.share(fault, COMMON) < cls.beta:
             takes = fault.level = cls.beta_of
-        fault.sick = self._gpus_of(level, unit)
+        fault.sick = self._units.gpus_of(level, unit)
         fault.nodes = fault.sick
         if takes != level:
             of = int(self._domains.unit_of(takes)[fault.sick[0][0]])
-            fault.nodes = self._gpus_of(takes, of)
+            fault.nodes = self._units.gpus_of(takes, of)
         if fault.level == cls.beta_of:
             fault.sick = fault.nodes
         fault.incident = self._incidents.begin(
@@ -208,18 +192,6 @@ class Faults:
         )
         self._incidents.nodes_hit[fault.incident] = len(fault.nodes)
         return fault
-
-    def _gpus_of(self, level: str, unit: int) -> list[tuple[int, int]]:
-        """The nodes of a unit that may fail, and a bit for each GPU of it."""
-        if level == "gpu":
-            node, gpu = self._domains.gpu(unit)
-            return [] if node in self._elsewhere else [(node, 1 << gpu)]
-        nodes = self._domains.nodes(level, unit)
-        return [(node, self._whole(node)) for node in nodes if node not in self._elsewhere]
-
-    def _whole(self, node: int) -> int:
-        fleet = self._fleet
-        return (1 << fleet.site.pools[fleet.node_pool[node]].gpus_per_node) - 1
 
     def _note_history(self, fault: Fault, now_s: float) -> None:
         if self._retires and len(fault.nodes) == 1:
@@ -229,7 +201,7 @@ class Faults:
 
     def _take_down(self, fault: Fault, now_s: float) -> None:
         """Stop the parts at once, and the jobs on them with them."""
-        hit = self._residents(fault.nodes)
+        hit = self._units.residents(fault.nodes)
         self.outages.begin(fault.incident, fault.nodes)
         self._incidents.trouble(fault.incident)
         self._expect_back(fault, now_s)
@@ -241,16 +213,6 @@ class Faults:
         # Whoever looks for a faulty node looks at the job that holds it, not at its guest.
         fault.jobs.sort(key=lambda job: job.row in self._cluster.guests)
         self._cluster.nodes_changed(node for node, _ in fault.nodes)
-
-    def _residents(self, nodes: Iterable[tuple[int, int]]) -> dict[int, tuple[Job, list[int]]]:
-        """Jobs that hold any of these GPUs, by row, each with the nodes concerned."""
-        residents, guests_on = self._cluster.residents, self._cluster.guests_on
-        found: dict[int, tuple[Job, list[int]]] = {}
-        for node, mask in nodes:
-            for job in (*residents[node], *guests_on.get(node, ())):
-                if job.held[node] & mask:
-                    found.setdefault(job.row, (job, []))[1].append(node)
-        return found
 
     def _expect_back(self, fault: Fault, now_s: float) -> None:
         """Tell schedulers when to expect the nodes: after all stages, by their chance to come."""
@@ -266,7 +228,7 @@ class Faults:
     def _evict(self, fault: Fault, now_s: float) -> None:
         """Take parts that still work out of service: the jobs on them save and leave first."""
         self._close(fault, now_s)
-        self._ask_to_leave(fault, now_s)
+        self.ask_to_leave(fault, now_s)
 
     def _close(self, fault: Fault, due_s: float) -> None:
         """No job may start there any more; the work on it is due at a time."""
@@ -276,9 +238,10 @@ class Faults:
         self._expect_back(fault, due_s)
         self._cluster.nodes_changed(node for node, _ in fault.nodes)
 
-    def _ask_to_leave(self, fault: Fault, now_s: float) -> None:
+    def ask_to_leave(self, fault: Fault, now_s: float) -> None:
+        """The jobs on its parts save and leave; its repair begins when the last has."""
         fault.leaving = 1  # until all have been asked
-        for row, (_, nodes) in sorted(self._residents(fault.nodes).items()):
+        for row, (_, nodes) in sorted(self._units.residents(fault.nodes).items()):
             fault.leaving += len(nodes)
             self._training.leave(self._training.lives[row], nodes, fault, fault.incident, now_s)
         self._left(fault, now_s)
@@ -289,7 +252,7 @@ class Faults:
             return  # a node that its provider takes back
         fault.leaving -= 1
         if not fault.leaving:
-            self._repair(fault, now_s)
+            self._repairs.begin(fault, now_s)
 
     # -- faults that stop nothing at first
 
@@ -311,19 +274,19 @@ class Faults:
         self._change_pace(fault, now_s)
 
     def _change_pace(self, fault: Fault, now_s: float) -> None:
-        for row in sorted(self._residents(fault.sick)):
+        for row in sorted(self._units.residents(fault.sick)):
             self._training.change_pace(self._training.lives[row], now_s)
 
     def _corrupt(self, fault: Fault, now_s: float) -> None:
         training = self._training
         self._incidents.trouble(fault.incident)
         training.defects.corrupt(fault.incident, fault.sick)
-        for row, (_, nodes) in sorted(self._residents(fault.sick).items()):
+        for row, (_, nodes) in sorted(self._units.residents(fault.sick).items()):
             training.accounts.settle(training.lives[row], now_s)
             training.defects.spoil(training.lives[row], nodes, now_s)
 
     def _note_hits(self, fault: Fault) -> None:
-        for row in sorted(self._residents(fault.sick)):
+        for row in sorted(self._units.residents(fault.sick)):
             self._incidents.hit(fault.incident, row)
 
     # -- found
@@ -340,9 +303,9 @@ class Faults:
             self._evict(fault, now_s)
             self._incidents.well(fault.incident, now_s)  # of being slow; the repair is ahead
             return
-        elif cls.wrong_unit and fault.jobs and self._mark(fault, _WRONG) < cls.wrong_unit:
+        elif cls.wrong_unit and fault.jobs and self._marks.share(fault, WRONG) < cls.wrong_unit:
             self._pull_another(fault, now_s)
-        self._repair(fault, now_s)
+        self._repairs.begin(fault, now_s)
         self._recovery.found(fault.jobs, fault.incident, now_s)
 
     def _uncover(self, fault: Fault, now_s: float) -> None:
@@ -366,12 +329,12 @@ class Faults:
         idled = life is not None and life.phase == IDLED and life.incident == fault.incident
         if life is None or not idled or not others or len(fault.nodes) != 1:
             return
-        node = others[int(self._mark(fault, _WHICH) * len(others))]
+        node = others[int(self._marks.share(fault, WHICH) * len(others))]
         self._back_in_service(fault.nodes, fault.incident)
-        fault.nodes = [(node, self._whole(node))]
+        fault.nodes = [(node, self._units.whole(node))]
         self.outages.begin(fault.incident, fault.nodes)
         self._expect_back(fault, now_s)
-        for row, (other, nodes) in sorted(self._residents(fault.nodes).items()):
+        for row, (other, nodes) in sorted(self._units.residents(fault.nodes).items()):
             if row == job.row:
                 self._training.accounts.settle(life, now_s)
                 self._training.drop(life, nodes, now_s)
@@ -381,7 +344,7 @@ class Faults:
                 fault.jobs.append(other)
         self._cluster.nodes_changed([node])
         cls = self.stream.classes[fault.index]
-        again_s = self._draw(fault, _RECURS, cls.recurs) if cls.recurs else _SHOWS_AGAIN_S
+        again_s = self._marks.draw(fault, RECURS, cls.recurs) if cls.recurs else _SHOWS_AGAIN_S
         self.stream.renew(fault.index, fault.part, fault.turn + 1, now_s, max(again_s, 1.0))
         self._plan()
         fault.renews = False
@@ -390,9 +353,11 @@ class Faults:
         """A failure is foreseen: the part is repaired before it happens, if anybody heeds it."""
         cls = self.stream.classes[index]
         node = self.stream.node_of(cls, part)
-        if self._elsewhere and not self._gpus_of(cls.of, part // cls.per):
+        if self._units.are_elsewhere(cls.of, part // cls.per):
             return
-        if not self._heeds_warnings or (node >= 0 and self._is_off(cls, node, part)):
+        if not self._heeds_warnings or (
+            node >= 0 and self._units.is_off(cls.of, part // cls.per, node)
+        ):
             return
         fault = self._begin(index, part, turn, now_s)
         self._foreseen[index, part, turn] = fault
@@ -403,55 +368,15 @@ class Faults:
         """What was foreseen would happen now, and does if jobs have yet to leave the part."""
         if not fault.leaving:
             return
-        for row, (job, nodes) in sorted(self._residents(fault.nodes).items()):
+        for row, (job, nodes) in sorted(self._units.residents(fault.nodes).items()):
             life = self._training.lives[row]
             if self._training.interrupt(life, fault.incident, nodes, fault.level, now_s):
                 fault.jobs.append(job)
         self._recovery.found(fault.jobs, fault.incident, now_s)
 
-    # -- repair
+    # -- mended
 
-    def _repair(self, fault: Fault, now_s: float) -> None:
-        """Begin its repair."""
-        self.repairing += 1
-        self._next_stage(fault, now_s)
-
-    def _next_stage(self, fault: Fault, now_s: float) -> None:
-        """Begin a stage of its repair, as soon as there is a crew if it needs one."""
-        if fault.lasts_s >= 0:
-            self._clock.call_at(now_s + fault.lasts_s, COMPLETIONS, self._stage_over, fault)
-            return
-        stage = fault.cls.repair[fault.stage]
-        if stage.crew and self._free_crews < inf:
-            if self._free_crews < 1:
-                self._for_crew.append(fault)
-                return
-            self._free_crews -= 1
-        lasts_s = self._draw(fault, _STAGES + 3 * fault.stage, stage.law(now_s))
-        self._clock.call_at(now_s + lasts_s, COMPLETIONS, self._stage_over, fault)
-
-    def _stage_over(self, event: Event) -> None:
-        fault: Fault = event._value
-        now_s, cls = self._clock._now, fault.cls
-        if fault.lasts_s >= 0:
-            self.repairing -= 1
-            self._mended(fault, now_s, unmended=False)
-            return
-        stage = cls.repair[fault.stage]
-        if stage.crew and self._free_crews < inf:
-            self._free_crews += 1
-            if self._for_crew:
-                self._next_stage(self._for_crew.popleft(), now_s)
-        purpose = _STAGES + 3 * fault.stage
-        if stage.escalates and self._mark(fault, purpose + 1) < stage.escalates:
-            fault.stage += 1
-            self._next_stage(fault, now_s)
-            return
-        unmended = bool(stage.unmended) and self._mark(fault, purpose + 2) < stage.unmended
-        self.repairing -= 1
-        self._mended(fault, now_s, unmended=unmended)
-
-    def _mended(self, fault: Fault, now_s: float, *, unmended: bool) -> None:
+    def _mended(self, fault: Fault, now_s: float, unmended: bool) -> None:
         cls = fault.cls
         if cls.effect == "no_storage":
             self._training.open_storage(now_s)
@@ -473,7 +398,7 @@ class Faults:
     def _renew(self, fault: Fault, now_s: float, unmended: bool) -> None:
         recurs, after_s = fault.cls.recurs, 0.0
         if unmended and recurs is not None:
-            after_s = max(self._draw(fault, _RECURS, recurs), nextafter(0, 1))
+            after_s = max(self._marks.draw(fault, RECURS, recurs), nextafter(0, 1))
         before_s = self.stream.next_s()
         self.stream.renew(fault.index, fault.part, fault.turn + 1, now_s, after_s)
         if self.stream.next_s() < before_s:
@@ -518,7 +443,7 @@ class Faults:
         fault = self._begin(self._index_of(planned), planned.unit, 0, now_s, planned.lasts_s)
         if planned.effect == "fail_stop":
             self._take_down(fault, now_s)
-            self._repair(fault, now_s)
+            self._repairs.begin(fault, now_s)
             self._recovery.found(fault.jobs, fault.incident, now_s)
         elif planned.effect == "maintenance":
             self._evict(fault, now_s)
@@ -530,7 +455,7 @@ class Faults:
             self._clock.call_at(now_s + planned.lasts_s, FAILURES, self._detected, fault)
         else:
             self._slow_down(fault, now_s)
-            self._repair(fault, now_s)
+            self._repairs.begin(fault, now_s)
 
     def knock_out(self, planned: Incident, kind: int) -> None:
         """A unit goes out of service now, for as long as it says: an incident of that kind."""
@@ -538,32 +463,14 @@ class Faults:
         fault = self._begin(self._index_of(planned), planned.unit, 0, now_s, planned.lasts_s)
         self._incidents.kind[fault.incident] = kind
         self._take_down(fault, now_s)
-        self._repair(fault, now_s)
+        self._repairs.begin(fault, now_s)
         self._recovery.found(fault.jobs, fault.incident, now_s)
 
-    def _maintain(self, event: Event) -> None:
-        """Planned work on the next units of its round: no job may start there from now on."""
-        plan, round_, first = event._value
-        now_s, units = self._clock._now, self._domains.units(plan.of)
-        due_s = max(_due_s(plan, round_, first), now_s)
-        for unit in range(first, min(first + plan.at_once, units)):
-            if not self._gpus_of(plan.of, unit):
-                continue
-            fault = self._begin(self._index_of(plan), unit, 0, now_s, plan.lasts_s)
-            self._close(fault, due_s)
-            self._clock.call_at(due_s, FAILURES, self._notice_over, fault)
-        first += plan.at_once
-        if first >= units:
-            first, round_ = 0, round_ + 1
-        self._announce(plan, round_, first)
-
-    def _announce(self, plan: Maintenance, round_: int, first: int) -> None:
-        """Give notice of the work on the units from ``first`` on, in time."""
-        told_s = max(_due_s(plan, round_, first) - plan.notice_s, self._clock._now)
-        self._clock.call_at(told_s, FAILURES, self._maintain, (plan, round_, first))
-
-    def _notice_over(self, event: Event) -> None:
-        self._ask_to_leave(event._value, self._clock._now)
+    def close(self, plan: Maintenance, unit: int, now_s: float, due_s: float) -> Fault:
+        """No job may start on a unit from now on, for planned work on it is due."""
+        fault = self._begin(self._index_of(plan), unit, 0, now_s, plan.lasts_s)
+        self._close(fault, due_s)
+        return fault
 
     def _index_of(self, planned: Incident | Maintenance) -> int:
         """The class that planned things of this kind are reported as, made when first met."""
@@ -582,13 +489,8 @@ class Faults:
         if cls not in self._classes:
             self._classes.append(cls)
             self._codes.append(self._incidents.component_code(cls.name))
-            self._marks.append(0)
+            self._marks.add_planned()
         return self._classes.index(cls)
-
-
-def _due_s(plan: Maintenance, round_: int, first: int) -> float:
-    """When planned work on the units from ``first`` on is due, in a round of it."""
-    return plan.first_s + round_ * plan.every_s + first // plan.at_once * plan.lasts_s
 
 
 def _typical_s(law: Distribution) -> float:
