@@ -48,13 +48,13 @@ def plural(number: int, noun: str) -> str:
 def run_lines(results: Results) -> list[str]:
     """A run in about 15 lines: what ran, where the GPU-time went, what users felt."""
     summary = results.summary
-    jobs, site = summary["jobs"], summary["site"]
+    jobs = summary["jobs"]
     states = ", ".join(
         f"{jobs[state]:,} {state}" for state in jobs if state != "submitted" and jobs[state]
     )
     lines = [
         f"{summary['scenario']}: {plural(jobs['submitted'], 'job')} "
-        f"on {plural(site['gpus'], 'GPU')} "
+        f"on {_gpus(summary)} "
         f"for {format_duration(summary['horizon_s'])} ({states or 'none submitted'})",
         "",
         "where the GPU-time went",
@@ -63,7 +63,8 @@ def run_lines(results: Results) -> list[str]:
     for share in GPU_TIME_SHARES:
         part = ledger["shares"][share.name] / ledger["total"] if ledger["total"] else 0.0
         if part > 0:
-            lines.append(f"  {share.label:<14} {100 * part:5.1f} %  {'█' * round(part * _BAR)}")
+            bar = "█" * round(part * _BAR)
+            lines.append(f"  {share.label:<14} {100 * part:5.1f} %  {bar}".rstrip())
     lines += ["", "what users felt"]
     waited = summary["waited_fraction"]
     lines.append(f"  {'jobs that waited':<28} {100 * waited:.1f} %")
@@ -87,6 +88,8 @@ def run_lines(results: Results) -> list[str]:
         lines += ["", "what services got", *_service_lines(summary["services"])]
     if "guests" in summary:
         lines += _guest_lines(summary["guests"])
+    if "cloud" in summary:
+        lines += ["", "what was rented", *_cloud_lines(summary)]
     if "reservations" in summary:
         lines += ["", "what was reserved", *_reservation_lines(summary["reservations"])]
     if failures(summary) is not None:
@@ -102,6 +105,13 @@ def run_lines(results: Results) -> list[str]:
         f"{plural(engine['events'], 'event')} in {pace}, {memory} of memory",
     ]
     return lines
+
+
+def _gpus(summary: dict[str, Any]) -> str:
+    """GPUs of a site; those of clouds, which are there only while they are rented, apart."""
+    gpus, rentable = summary["site"]["gpus"], summary["site"].get("rentable_gpus", 0)
+    own = plural(gpus - rentable, "GPU")
+    return own + (f" and up to {rentable:,} of clouds" if rentable else "")
 
 
 def _service_lines(found: dict[str, Any]) -> Iterator[str]:
@@ -122,8 +132,21 @@ def _guest_lines(found: dict[str, Any]) -> list[str]:
     lent = f"{found['lent_gpu_s'] / 3600:,.0f} GPU-hours left"
     if not found["lent_gpu_s"]:
         return [f"  {'gaps':<28} none"]
+    if not found["jobs"]:
+        return [f"  {'gaps':<28} {lent}, no guests"]
     filled = f"{100 * found['filled_share']:.1f} % had by {plural(found['jobs'], 'guest')}"
     return [f"  {'gaps':<28} {lent}, {filled}"]
+
+
+def _cloud_lines(summary: dict[str, Any]) -> Iterator[str]:
+    """Nodes of clouds, what jobs had of them, and what all GPUs cost: two lines."""
+    found, cost = summary["cloud"], summary["cost"]
+    hours = found["gpu_hours"]
+    held = f", {100 * found['held_gpu_hours'] / hours:.1f} % held by jobs" if hours else ""
+    back = f", {found['reclaims']:,} taken back" if found["reclaims"] else ""
+    yield f"  {plural(found['rentals'], 'node') + back:<28} {hours:,.0f} GPU-hours{held}"
+    away = found["usd"] + found["egress_usd"]
+    yield f"  {'cost':<28} {cost['usd']:,.0f} USD, {away:,.0f} USD of it for clouds"
 
 
 def _reservation_lines(found: dict[str, Any]) -> Iterator[str]:

@@ -41,3 +41,28 @@ def test_a_sweep_shows_interruptions_where_there_are_any(small, tmp_path):
         asked.write_text(f"name: s\nscenario: {scenario}\naxes:\n  - policies.scheduler: [fifo]\n")
         header = sweep(asked, tmp_path / "out").lines()[2]
         assert shown in header
+
+
+RENTS = """
+extends: {small}
+site:
+  pools:
+    - {{name: pool, node: {{gpus: 8}}, nodes: 1, price: 1 USD/h}}
+    - name: cloud
+      node: {{gpus: 8}}
+      nodes: 4
+      cloud: {{price: 2 USD/h, provisioning: 1 s, minimum: 1 s, idle: 1 s}}
+policies: {{overflow: {{by-wait: {{patience: 0 s}}}}}}
+"""
+
+
+def test_what_was_rented_is_told_where_there_are_clouds(small, tmp_path):
+    rents = tmp_path / "rents.yaml"
+    rents.write_text(RENTS.format(small=small()))
+    assert "what was rented" not in run_lines(run(small(), report=False))
+    found = run(rents, report=False)
+    lines = run_lines(found)
+    assert " on 8 GPUs and up to 32 of clouds for " in lines[0]
+    told = lines[lines.index("what was rented") + 1 :]
+    assert f"{found.summary['cloud']['rentals']} node" in told[0]
+    assert f"{found.summary['cost']['usd']:,.0f} USD" in told[1]
