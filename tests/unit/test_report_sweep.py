@@ -137,3 +137,14 @@ def test_headlines_without_numbers_are_left_out() -> None:
 def test_same_table_same_bytes() -> None:
     frame = table(nodes=[1, 2], scheduler=["fifo", "easy"])
     assert sweep_html(frame, ["nodes", "scheduler"]) == sweep_html(frame, ["nodes", "scheduler"])
+
+
+def test_figures_that_say_nothing_new_have_no_picture() -> None:
+    frame = table(nodes=[64, 96])
+    frame["queued_s.mean"] = frame["wait_s.mean"]
+    frame["jobs.completed"] = 100 + 10 * frame["seed"]  # other jobs, and the same at each point
+    text = Page(sweep_html(frame, ["nodes"])).text
+    assert "mean time queued" not in text
+    assert "The same at every point: utilisation (50.0 %), jobs completed (115)." in text
+    frame.loc[0, "queued_s.mean"] += 60
+    assert "mean time queued" in Page(sweep_html(frame, ["nodes"])).text

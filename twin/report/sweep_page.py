@@ -59,12 +59,12 @@ def sweep_html(
 ) -> str:
     """The page as text; the same table gives the same bytes."""
     found = points(frame, axes)
-    entries = headlines(frame)
+    entries = _without_twins(found, headlines(frame))
     along = plot_axis(found, axes)
     lines, names = _lines(found, axes, along)
     sized = sizing(found, entries, lines[:_MOST_LINES], names)
     shown = sized.of if sized else None  # in a larger picture
-    flat = [entry for entry in entries if not varies(found, entry)]
+    flat = [entry for entry in entries if not varies(found, entry) or _one_mean(found, entry)]
     small = [entry for entry in entries if entry not in flat and entry is not shown]
     return render(
         "sweep.html",
@@ -81,6 +81,28 @@ def sweep_html(
         sized=sized,
         left_out=max(0, len(names) - _MOST_LINES),
     )
+
+
+def _without_twins(found: Sequence[Point], entries: Sequence[Headline]) -> list[Headline]:
+    """Figures but those of the queue, all waits, where each is that of the wait to the start."""
+    of = {entry.key: entry for entry in entries}
+
+    def told_by(entry: Headline) -> Headline | None:
+        return (
+            of.get(entry.key.replace("queued_s.", "wait_s.")) if "queued_s." in entry.key else None
+        )
+
+    return [
+        entry
+        for entry in entries
+        if (first := told_by(entry)) is None
+        or any(point.figures[entry] != point.figures[first] for point in found)
+    ]
+
+
+def _one_mean(found: Sequence[Point], entry: Headline) -> bool:
+    """Whether the means of all points are written alike, so that only seeds differ."""
+    return len({numbers.headline(entry, point.mean(entry)) for point in found}) == 1
 
 
 def _pictures(
