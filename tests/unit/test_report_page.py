@@ -191,6 +191,27 @@ def test_a_run_without_waits_says_so() -> None:
     assert "no job waited." in text
 
 
+def test_jobs_that_wait_to_the_end_are_not_forgotten() -> None:
+    jobs = {"submit_s": [0.0, 5.0], "gpus": [4, 4], "run_s": [1e12, 10.0], "start_s": [0.0, np.nan]}
+    states, gone = pd.Categorical(["running", "queued"]), [np.nan] * 2
+    html = report_html(assemble(jobs_table(**jobs, end_s=gone, jct_s=gone, state=states)))
+    text = Page(html).text
+    assert "no job that started waited, and 1 still waited at the end." in text
+    assert "No job ended." in text
+    assert "endless" in text
+    assert "11,574,074 d" not in text
+    assert "longer than" not in html  # no empty panels
+
+
+def test_assumptions_are_sentences_and_not_said_twice() -> None:
+    run = fake_run(20)
+    run.summary["assumptions"] = ["GPUs and nodes never fail.", "offered load 0.9"]
+    text = Page(report_html(run)).text
+    assert "Offered load 0.9." in text
+    assert "failures and repairs" not in text
+    assert "Not modelled in this run: power and cooling;" in text
+
+
 def test_a_run_where_nothing_started_says_so() -> None:
     text = Page(odd("all rejected")).text
     assert "none of the 2 jobs started." in text

@@ -106,7 +106,8 @@ def _beside_own(run: Results, found: Mapping[str, Any]) -> list[str]:
     own_hours = float(seen.own_held @ np.diff(seen.edges_s)) / 3600
     if not own_hours > 0:
         return [text + "."]
-    return [f"{text}; one's own cost {numbers.money(own_usd / own_hours)}, held or not."]
+    own = numbers.money(own_usd / own_hours)
+    return [f"{text}; one's own cost {own}, with those paid for and not held."]
 
 
 def _row(name: str, found: Mapping[str, Any]) -> CloudRow:

@@ -18,6 +18,7 @@ from twin.tables import GPU_TIME_SHARES, HEADLINES, JOB_STATES, Headline, Share,
 from twin.units import format_si
 
 _LISTED = 12  # rows of the tables of single jobs
+_ENDLESS_S = 1e11  # work of over 3,000 years: of jobs that stay to the end of a run
 _TEXT = 60  # characters of a user-supplied string in a table
 
 
@@ -61,7 +62,9 @@ def answer(run: Results) -> str:
     elif not wait_s.size:
         sentences.append(f"none of the {numbers.count(total)} jobs started.")
     elif not (wait_s > 0).any():
-        sentences.append("no job waited.")
+        queued = look_up(run.summary, "jobs.queued") or 0
+        started = "no job that started waited" if queued else "no job waited"
+        sentences.append(f"{started}{_still(queued)}.")
     else:
         waited = numbers.percent(float((wait_s > 0).mean()), 0)
         mean = numbers.duration(float(wait_s.mean()))
@@ -70,6 +73,13 @@ def answer(run: Results) -> str:
     if numbers.is_number(had):
         sentences.append(f"services had {numbers.percent(had)} of the replica-time they wanted.")
     return "; ".join(part.removesuffix(".") for part in sentences) + "."
+
+
+def _still(queued: int) -> str:
+    """Jobs that the end of the run found waiting, as a clause; empty if there are none."""
+    if not queued:
+        return ""
+    return f", and {numbers.count(queued)} still waited at the end"
 
 
 def largest_loss(run: Results) -> str:
@@ -135,7 +145,9 @@ def cards(run: Results, *, without: tuple[str, ...] = ()) -> list[Card]:
         "reliability.ettr": "useful time of jobs, of all from first start to end",
         "reliability.goodput": "useful, of what jobs held",
         "reliability.availability": "GPU-time not down, of what was bought",
-        "makespan_s": "first submit to last end",
+        "makespan_s": "first submit to the end of the run, where jobs still ran"
+        if look_up(run.summary, "jobs.running")
+        else "first submit to last end",
         "bounded_slowdown.mean": "completion over run time, run times below 10 s taken as 10 s",
     }
     return [
@@ -189,7 +201,7 @@ def _listed(jobs: pd.DataFrame) -> list[dict[str, str]]:
             "group": shortened(job["group"]),
             "gpus": numbers.count(job["gpus"]),
             "submit": numbers.instant(job["submit_s"]),
-            "run": numbers.duration(job["run_s"]),
+            "run": "endless" if job["run_s"] >= _ENDLESS_S else numbers.duration(job["run_s"]),
             "wait": numbers.duration(job["wait_s"]),
             "jct": numbers.duration(job["jct_s"]),
             "state": str(job["state"]),
@@ -222,24 +234,35 @@ def intake(run: Results) -> dict[str, Any]:
     }
 
 
-# Sections of the summary that a run has only if it modelled them, and what is left out otherwise.
-_SECTIONS: Sequence[tuple[str, str]] = (
-    ("reliability", "failures and repairs"),
-    ("power", "power and cooling"),
-    ("serving", "inference requests"),
-    ("cost", "money and carbon"),
+# Sections of the summary that a run has only if it modelled them, what is left out otherwise, and
+# words of an assumption that says so already.
+_SECTIONS: Sequence[tuple[str, str, str]] = (
+    ("reliability", "failures and repairs", "never fail"),
+    ("power", "power and cooling", "energy are not computed"),
+    ("serving", "inference requests", "requests are not simulated"),
+    ("cost", "money and carbon", ""),
 )
 
 
 def not_modelled(run: Results) -> list[str]:
-    """What this run leaves out: sections that its summary does not have."""
-    return [words for section, words in _SECTIONS if section not in run.summary]
+    """What this run leaves out, and its assumptions do not say: sections without a summary."""
+    said = " ".join(assumptions(run))
+    return [
+        words
+        for section, words, saying in _SECTIONS
+        if section not in run.summary and not (saying and saying in said)
+    ]
 
 
 def assumptions(run: Results) -> list[str]:
-    """Assumptions that the run wrote down, then those of the trace's reader; each once."""
+    """Assumptions that the run wrote down, then those of the trace's reader; each once, in full."""
     written = (str(line) for line in run.summary.get("assumptions") or ())
-    return list(dict.fromkeys([*written, *intake(run)["notes"]]))
+    return [_sentence(line) for line in dict.fromkeys([*written, *intake(run)["notes"]])]
+
+
+def _sentence(line: str) -> str:
+    """A note with a capital at its beginning and a full stop at its end."""
+    return line[:1].upper() + line[1:] + ("" if line.endswith((".", "!", "?")) else ".")
 
 
 def provenance_rows(provenance: Mapping[str, Any]) -> list[tuple[str, str]]:

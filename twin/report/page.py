@@ -54,6 +54,7 @@ def report_html(run: Results) -> str:
         largest_loss=facts.largest_loss(run),
         cards=facts.cards(run, without=("power.", "cost.") if powered else ()),
         pictures=pictures(run),
+        queued=bool((batch_timeline(run)["queued_jobs"] > 0).any()),
         nodes=nodes([run], [run.name]),
         services=services(run),
         reservations=reservations(run),
@@ -74,10 +75,10 @@ def report_html(run: Results) -> str:
 
 
 def pictures(run: Results) -> dict[str, Picture]:
-    """The four pictures of a run."""
+    """The four pictures of a run; without waits, or ends of jobs, that one is left out."""
     gpus, end_s = installed_gpus(run), length_s(run)
     jobs, over_time = batch_jobs(run), batch_timeline(run)
-    return {
+    drawn = {
         "waterfall": picture(
             "waterfall",
             lambda shape: waterfall(ledger(run), shape),
@@ -88,14 +89,17 @@ def pictures(run: Results) -> dict[str, Picture]:
             lambda shape: timeline(over_time, end_s, gpus, shape),
             text="GPUs by state, jobs waiting and GPUs that they ask for, over the run.",
         ),
-        "waits": picture(
+    }
+    if (jobs["wait_s"] > 0).any():
+        drawn["waits"] = picture(
             "waits",
             lambda shape: waits(jobs, shape),
             text="Share of jobs that wait longer than a given time, by GPUs asked for.",
-        ),
-        "completion": picture(
+        )
+    if jobs["jct_s"].notna().any():
+        drawn["completion"] = picture(
             "completion",
             lambda shape: completion(jobs, shape),
             text="Ranges of job completion time and of run time, by GPUs asked for.",
-        ),
-    }
+        )
+    return drawn

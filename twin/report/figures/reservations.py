@@ -68,9 +68,9 @@ def reservations_over_time(lanes: Sequence[Lane], shape: Shape) -> Figure:
     if any(lane.closes_s < lane.start_s for lane in lanes):
         entries.append(_DRAIN)
     abreast = len(entries) if shape.width > 500 else 2
-    key = _LINE * -(-len(entries) // abreast) + 16
+    key = _LINE * -(-len(entries) // abreast) + 20
     lines = 1 if shape.width > 500 else 2  # of words above a lane
-    head = 10.0 + _LINE * lines
+    head = 14.0 + _LINE * lines
     total = key + len(lanes) * (head + _LANE) + (len(lanes) - 1) * (_GAP - 20) + _BOTTOM
     figure = shape.figure(total)
     from_s, to_s = min(lane.closes_s for lane in lanes), max(lane.end_s for lane in lanes)
@@ -81,7 +81,7 @@ def reservations_over_time(lanes: Sequence[Lane], shape: Shape) -> Figure:
         _draw(axes, lane)
         _words(axes, lane, shape, lines)
         if index == 0:
-            legend(axes, shape, entries, columns=abreast, up=head + 6, left=_LEFT)
+            legend(axes, shape, entries, columns=abreast, up=head + 10, left=_LEFT)
         window_clock(axes, max(from_s - margin_s, 0.0), to_s + margin_s, shape)
         if index + 1 < len(lanes):
             axes.set_xlabel("")
@@ -104,11 +104,11 @@ def _words(axes: Axes, lane: Lane, shape: Shape, lines: int) -> None:
     if lines == 1:
         name = cut(lane.name, 40)
         pool = cut(lane.pool, max(room - len(name) - len(nodes) - len(figures) - 12, 8))
-        title(axes, f"{name}: {nodes} of {pool}; {figures}", shape, left=_LEFT, up=6)
+        title(axes, f"{name}: {nodes} of {pool}; {figures}", shape, left=_LEFT, up=10)
         return
     end = f": {nodes} of {cut(lane.pool, 14)}"
-    title(axes, cut(lane.name, room - len(end)) + end, shape, left=_LEFT, up=6 + _LINE)
-    title(axes, figures, shape, left=_LEFT, up=6)
+    title(axes, cut(lane.name, room - len(end)) + end, shape, left=_LEFT, up=10 + _LINE)
+    title(axes, figures, shape, left=_LEFT, up=10)
 
 
 def _draw(axes: Axes, lane: Lane) -> None:

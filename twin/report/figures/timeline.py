@@ -40,6 +40,8 @@ _PANEL, _GAP, _TOP, _BOTTOM = 130.0, 52.0, 58.0, 46.0  # [px]
 def timeline(table: pd.DataFrame, end_s: float, gpus: int, shape: Shape) -> Figure:
     """Three panels over one clock: GPUs by state, jobs waiting, GPUs that they ask for.
 
+    Where no job ever waited the first is all.
+
     Parameters
     ----------
     table : DataFrame
@@ -49,11 +51,12 @@ def timeline(table: pd.DataFrame, end_s: float, gpus: int, shape: Shape) -> Figu
     gpus : int
         GPUs installed.
     """
-    figure = shape.figure(_TOP + 3 * _PANEL + 2 * _GAP + _BOTTOM)
+    rows = 3 if (table["queued_jobs"] > 0).any() or not len(table) else 1
+    figure = shape.figure(_TOP + rows * _PANEL + (rows - 1) * _GAP + _BOTTOM)
     panels = []
-    for row in range(3):
+    for row in range(rows):
         top = _TOP + row * (_PANEL + _GAP)
-        bottom = _BOTTOM + (2 - row) * (_PANEL + _GAP)
+        bottom = _BOTTOM + (rows - 1 - row) * (_PANEL + _GAP)
         panels.append(shape.axes(figure, left=58, right=16, top=top, bottom=bottom))
     if not len(table):
         for axes in panels:
@@ -63,14 +66,15 @@ def timeline(table: pd.DataFrame, end_s: float, gpus: int, shape: Shape) -> Figu
     start_s = table["time_s"].to_numpy(float)
     edges_s = np.append(start_s, max(end_s, start_s[-1]))
     _states(panels[0], table, edges_s, gpus, shape)
-    _queue(panels[1], edges_s, table["queued_jobs"].to_numpy(float), shape)
-    title(panels[1], "Jobs waiting", shape, left=58)
-    _queue(panels[2], edges_s, table["queued_gpus"].to_numpy(float), shape)
-    title(panels[2], "GPUs that waiting jobs ask for", shape, left=58)
-    _installed(panels[2], gpus, shape)
+    if rows > 1:
+        _queue(panels[1], edges_s, table["queued_jobs"].to_numpy(float), shape)
+        title(panels[1], "Jobs waiting", shape, left=58)
+        _queue(panels[2], edges_s, table["queued_gpus"].to_numpy(float), shape)
+        title(panels[2], "GPUs that waiting jobs ask for", shape, left=58)
+        _installed(panels[2], gpus, shape)
     for axes in panels:
         run_clock(axes, edges_s[-1], shape)
-    for axes in panels[:2]:
+    for axes in panels[:-1]:
         axes.set_xlabel("")
         axes.tick_params(labelbottom=False)
     return figure
