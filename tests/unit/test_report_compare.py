@@ -15,6 +15,7 @@ from twin.report.figures.time_axis import thinned
 from twin.report.figures.waits import exceedance
 from twin.report.pairs import paired, same_jobs
 from twin.report.settings import differing, settings
+from twin.report.theme import short_names
 
 JOBS = {
     "submit_s": [0.0, 0.0, 0.0, 0.0],
@@ -144,3 +145,49 @@ def test_thinning_keeps_the_integral_and_the_peak() -> None:
     assert at_s.tolist() == [0.0, 2.0, 5.0, 5.5]
     assert (means * np.diff(at_s)).sum() == pytest.approx((values * np.diff(edges_s)).sum())
     assert peaks.tolist() == [3.0, 10.0, 4.0]
+
+
+def test_quantities_are_written_as_people_do_where_nothing_is_lost() -> None:
+    rows = differing(["a: 54000 s\nb: 61 s\n", "a: 1209600 s\nb: 2.5e9 bytes\n"])
+    assert [row.values for row in rows] == [("15 h", "14 d"), ("61 s", "2.5 GB")]
+    assert differing(["p: 0.0008194444444444445 USD/s\n", "p: 0 USD/s\n"])[0].values == (
+        "2.95 USD/h", "0 USD/h",
+    )  # fmt: skip
+
+
+def test_a_policy_with_options_is_named_beside_one_without() -> None:
+    rows = differing(["p: {scheduler: fifo}\n", "p: {scheduler: {sia: {round: 20 min}}}\n"])
+    assert rows[0].values == ("fifo", "sia")
+    assert (rows[1].path, rows[1].values) == ("p.scheduler.sia.round", ("–", "20 min"))
+
+
+def test_waits_after_giving_way_are_said_to_be_in_the_curve(two: list[FakeRun]) -> None:
+    assert (
+        "the share of jobs that waited more than an hour" in Page(comparison_html(two, "ab")).text
+    )
+    for run in two:
+        run.jobs["queued_s"] = run.jobs["wait_s"]
+    two[1].jobs.loc[0, "queued_s"] += 500.0
+    two[1].summary["queued_s"] = {"mean": float(two[1].jobs["queued_s"].mean())}
+    html = comparison_html(two, ["a", "b"])
+    assert "waits after giving way included" in Page(html).text
+    # 3 of 4 waited; all four were queued at some time.
+    assert "queued longer than" in html
+
+
+def test_without_waits_there_is_a_sentence_and_no_picture() -> None:
+    idle = [by_hand("a", [0, 0, 0, 0]), by_hand("b", [0, 0, 0, 0])]
+    html = comparison_html(idle, ["a", "b"])
+    assert "No job that started waited in any run." in Page(html).text
+    assert "wait longer than" not in html
+
+
+def test_what_rounds_to_nothing_is_neither_better_nor_worse(two: list[FakeRun]) -> None:
+    two[1].summary["makespan_s"] = 1.0001 * two[0].summary["makespan_s"]
+    assert "makespan hardly changed." in Page(comparison_html(two, ["a", "b"])).text
+
+
+def test_names_of_one_family_keep_their_ends() -> None:
+    family = ["on-premise-with-burst", "on-premise-with-spot"]
+    assert short_names(family, 17) == ["on-premi…th-burst", "on-premi…ith-spot"]
+    assert short_names(["philly-conservative", "fifo"], 10) == ["philly-co…", "fifo"]

@@ -9,7 +9,7 @@ from typing import Literal
 
 from twin.metrics.paired import PairedMean
 from twin.report import numbers
-from twin.report.intervals import Intervals
+from twin.report.intervals import Intervals, is_narrow
 from twin.report.schedulers import wait_column
 from twin.report.settings import settings
 from twin.report.source import share_of_bought
@@ -56,6 +56,7 @@ class Cell:
     interval: str = ""
     verdict: Verdict = ""
     more: bool = False
+    narrow: bool = False  # the interval, because neighbouring blocks of arrivals are alike
 
 
 @dataclass(frozen=True)
@@ -117,8 +118,11 @@ def leaders(runs: Sequence[Results], labels: Sequence[str]) -> list[str]:
         if sum(isclose(value, best, rel_tol=1e-6) for value in known) > 1:
             continue
         index = values.index(best)
+        words = words if key == first_key else words.replace("wait", "time queued")
         figure = numbers.headline(entries[key], best)
         against = numbers.headline(entries[key], values[0])
+        if index > 0 and figure == against:
+            continue  # ahead by nothing that can be seen
         led.setdefault(index, []).append(
             f"the {words} ({figure})" if index == 0 else f"the {words} ({figure}; A {against})"
         )
@@ -231,4 +235,5 @@ def _cell(
         interval = f"{ends[0]} to {ends[1]}"
         if paired.low <= 0 <= paired.high:
             verdict = "cannot tell"
-    return Cell(text, marked, words, interval, verdict, change > 0)
+    narrow = bool(interval) and paired is not None and is_narrow(paired)
+    return Cell(text, marked, words, interval, verdict, change > 0, narrow)

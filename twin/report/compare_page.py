@@ -12,7 +12,7 @@ from twin.report.batch import batch_jobs
 from twin.report.board import boards, leaders
 from twin.report.figures.ledgers import ledgers
 from twin.report.figures.queues import Clocked, queues
-from twin.report.figures.waits import Curve, completion_curves, wait_curves
+from twin.report.figures.waits import Curve, completion_curves, queued_curves, wait_curves
 from twin.report.filling import filling
 from twin.report.held import batch_timeline
 from twin.report.html import render, save
@@ -23,7 +23,7 @@ from twin.report.settings import differing
 from twin.report.shift import shift
 from twin.report.sizes import known
 from twin.report.source import installed_gpus, length_s, share_of_bought
-from twin.report.theme import Stroke, run_letter, run_name
+from twin.report.theme import Stroke, run_letter, run_name, short_names
 from twin.results.store import Results
 from twin.tables import GPU_TIME_SHARES
 
@@ -84,6 +84,10 @@ def comparison_html(runs: Sequence[Results], labels: Sequence[str]) -> str:
     others = list(enumerate(runs))[1:]
     strokes = schedulers.strokes(runs)
     sure = intervals(runs)
+    tables = boards(runs, labels, strokes, sure)
+    sure_of = [
+        cell for table in tables for row in table.rows for cell in row.cells if cell.interval
+    ]
     few = len(runs) <= _FEW
     pairings = [_pairing(index, runs[0], run) for index, run in others]
     return render(
@@ -92,10 +96,13 @@ def comparison_html(runs: Sequence[Results], labels: Sequence[str]) -> str:
             Entry(run_letter(index), label, strokes[index]) for index, label in enumerate(labels)
         ],
         few=few,
+        queued=schedulers.wait_column(runs) == "queued_s",
         answers=[_answer(rows, index) for index, _ in others] if few else leaders(runs, labels),
         remark=_remark(runs),
-        boards=boards(runs, labels, strokes, sure),
+        boards=tables,
         sure=sure,
+        intervals=len(sure_of),
+        narrow=sum(cell.narrow for cell in sure_of),
         differing=differing([run.scenario_yaml for run in runs]),
         headlines=rows,
         ledger_rows=differences.ledger_rows(runs),
@@ -113,7 +120,10 @@ def comparison_html(runs: Sequence[Results], labels: Sequence[str]) -> str:
 def pictures(
     runs: Sequence[Results], labels: Sequence[str], strokes: Sequence[Stroke]
 ) -> dict[str, Picture]:
-    """Ledgers side by side; waits, completion, and queue and use over time, a line a run."""
+    """Ledgers side by side; waits, completion, and queue and use over time, a line a run.
+
+    Without waits, or ends of jobs, that picture would be empty and is left out.
+    """
     shares = [{s.name: share_of_bought(run, s.name) for s in GPU_TIME_SHARES} for run in runs]
     clocked = [
         Clocked(
@@ -127,10 +137,12 @@ def pictures(
     ]
 
     def names(length: int) -> list[str]:
-        return [run_name(index, label, length) for index, label in enumerate(labels)]
+        short = short_names(labels, length)
+        return [run_name(index, label, length) for index, label in enumerate(short)]
 
     def curves(column: str) -> list[Curve]:
-        values_s = [known(batch_jobs(run), column) for run in runs]
+        jobs = [batch_jobs(run) for run in runs]
+        values_s = [known(each, column, each["wait_s"].notna().to_numpy()) for each in jobs]
         drawn = enumerate(zip(names(17), values_s, strokes, strict=True))
         return [
             Curve(name, times_s, s.colour, s.dash, run_letter(index), s.strong)
@@ -138,22 +150,11 @@ def pictures(
             if times_s.size
         ]
 
-    waits = schedulers.wait_column(runs)
-    return {
+    drawn = {
         "ledgers": picture(
             "ledgers",
             lambda shape: ledgers(names(40), shares, shape),
             text="GPU-time ledgers as shares of what each run bought; the table has the numbers.",
-        ),
-        "waits": picture(
-            "wait-curves",
-            lambda shape: wait_curves(curves(waits), shape),
-            text="Share of jobs that wait longer than a given time, a line a run.",
-        ),
-        "completion": picture(
-            "completion-curves",
-            lambda shape: completion_curves(curves("jct_s"), shape),
-            text="Share of jobs that take longer than a given time to complete, a line a run.",
         ),
         "queues": picture(
             "queues",
@@ -161,6 +162,21 @@ def pictures(
             text="GPUs busy and jobs waiting over time, a line a run.",
         ),
     }
+    waits = schedulers.wait_column(runs)
+    draw_waits = queued_curves if waits == "queued_s" else wait_curves
+    if any((curve.values_s > 0).any() for curve in curves(waits)):
+        drawn["waits"] = picture(
+            "wait-curves",
+            lambda shape: draw_waits(curves(waits), shape),
+            text="Share of jobs that wait longer than a given time, a line a run.",
+        )
+    if curves("jct_s"):
+        drawn["completion"] = picture(
+            "completion-curves",
+            lambda shape: completion_curves(curves("jct_s"), shape),
+            text="Share of jobs that take longer than a given time to complete, a line a run.",
+        )
+    return drawn
 
 
 def _answer(rows: Sequence[differences.Row], index: int) -> str:

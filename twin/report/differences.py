@@ -104,5 +104,7 @@ def in_words(rows: Sequence[Row], run: int, keys: Sequence[str]) -> str:
         if row.label in keys and cell.verdict:
             change = "unchanged" if cell.verdict == "same" else cell.short
             word = f" ({cell.verdict})" if cell.verdict in ("better", "worse") else ""
+            if "<" in change:  # rounds to nothing: neither better nor worse to speak of
+                change, word = "hardly changed", ""
             parts.append(f"{row.label} {change}{word}")
     return ", ".join(parts)

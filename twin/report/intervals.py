@@ -33,14 +33,11 @@ class Intervals:
         How long a block of arrivals is; empty where nothing has an interval.
     blocks : int
         Of them the arrivals make.
-    narrow : int
-        Differences whose neighbouring blocks are alike, so that the interval is too narrow.
     """
 
     of: Mapping[tuple[int, str], PairedMean]
     block: str = ""
     blocks: int = 0
-    narrow: int = 0
 
 
 def intervals(runs: Sequence[Results]) -> Intervals:
@@ -64,9 +61,13 @@ def intervals(runs: Sequence[Results]) -> Intervals:
     cut = next((each for each in found if each.blocks), None)
     if cut is None:
         return Intervals(of)
-    narrow = sum(each.correlation > _ALIKE for each in found)
     length = numbers.duration(cut.block_s).replace(".0\N{NO-BREAK SPACE}", "\N{NO-BREAK SPACE}")
-    return Intervals(of, length, cut.blocks, narrow)
+    return Intervals(of, length, cut.blocks)
+
+
+def is_narrow(found: PairedMean) -> bool:
+    """Whether neighbouring blocks are alike, so that the interval is too narrow."""
+    return found.correlation > _ALIKE
 
 
 def per_job(jobs: pd.DataFrame) -> dict[str, Array]:

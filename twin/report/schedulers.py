@@ -42,7 +42,7 @@ def wait_column(runs: Sequence[Results]) -> str:
 def sizes(
     runs: Sequence[Results], labels: Sequence[str], drawn: Sequence[Stroke]
 ) -> Picture | None:
-    """Mean waits and completion times by size class; None if there are no jobs."""
+    """Mean waits and completion times by size class; None if nothing took time."""
     rows = [{row.size: row for row in by_size(batch_jobs(run), wait_column(runs))} for run in runs]
     classes = [size for size in SIZE_CLASSES if any(size in each for each in rows)]
     nan = float("nan")
@@ -54,7 +54,7 @@ def sizes(
         )
         for k, each in enumerate(rows)
     ]  # fmt: skip
-    if not classes:
+    if not any(value > 0 for each in served for value in (*each.wait_s, *each.jct_s)):
         return None
     return picture(
         "size-bars",

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
+from math import isclose
 from typing import Any
 
 import yaml
 
 from twin.report.numbers import NOTHING
 
+# Units that a resolved scenario is written in, and larger ones that people use, largest first.
+_LARGER: Mapping[str, Sequence[tuple[str, float]]] = {
+    "s": (("d", 86400.0), ("h", 3600.0), ("min", 60.0)),
+    "USD/s": (("USD/h", 1 / 3600),),
+    "bytes": (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)),
+    "USD/byte": (("USD/GB", 1e-9),),
+    "W": (("MW", 1e6), ("kW", 1e3)),
+}
+_QUANTITY = re.compile(r"(-?[0-9.]+(?:e[+-]?[0-9]+)?) (\S+)")
 _MOST = 5000  # settings read of one scenario; aliases could make them endless
 
 
@@ -57,6 +68,24 @@ def _plain(value: Any) -> str:
     return str(value)
 
 
+def readable(text: str) -> str:
+    """A quantity in a unit that a person would use, if three digits behind the point say all of it.
+
+    >>> readable("54000 s"), readable("61 s"), readable("2000000000 bytes"), readable("fifo")
+    ('15 h', '61 s', '2 GB', 'fifo')
+    >>> readable("0.0008194444444444445 USD/s")
+    '2.95 USD/h'
+    """
+    found = _QUANTITY.fullmatch(text)
+    for unit, size in _LARGER.get(found[2], ()) if found else ():
+        value = float(found[1]) / size if found else 0.0
+        if abs(value) >= 1 or unit.startswith("USD"):
+            short = f"{value:.3f}".rstrip("0").rstrip(".")
+            if isclose(float(short), value, rel_tol=1e-9):
+                return f"{short} {unit}"
+    return text
+
+
 @dataclass(frozen=True)
 class Differing:
     """A setting that is not the same in all scenarios; one value a scenario."""
@@ -74,7 +103,19 @@ def differing(texts: Sequence[str]) -> list[Differing]:
     paths = dict.fromkeys(path for each in all_settings for path in each)
     rows = []
     for path in paths:
-        values = tuple(each.get(path, NOTHING) for each in all_settings)
+        values = tuple(readable(_value(each, path)) for each in all_settings)
         if path not in ("name", "description") and len(set(values)) > 1:
             rows.append(Differing(path, values))
     return rows
+
+
+def _value(asked: Mapping[str, str], path: str) -> str:
+    """A setting as text; of one that has settings below it, as a policy with options, their name.
+
+    >>> _value({"policies.scheduler.sia.round": "20 min"}, "policies.scheduler")
+    'sia'
+    """
+    if path in asked:
+        return asked[path]
+    below = (key.removeprefix(f"{path}.") for key in asked if key.startswith(f"{path}."))
+    return ", ".join(dict.fromkeys(key.partition(".")[0] for key in below)) or NOTHING

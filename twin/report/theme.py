@@ -314,6 +314,25 @@ def run_name(index: int, name: str, length: int) -> str:
     return f"{run_letter(index)}\N{NO-BREAK SPACE}\N{NO-BREAK SPACE}{cut(name, length)}"
 
 
+def short_names(names: Sequence[str], length: int) -> list[str]:
+    """As much of each name as fits: its beginning, or both ends where beginnings are alike."""
+    found = [cut(name, length) for name in names]
+    return found if len(set(found)) == len(set(names)) else [both_ends(n, length) for n in names]
+
+
+def both_ends(text: str, length: int) -> str:
+    """As much of a name as fits, less its middle: names of one family differ at the end.
+
+    >>> both_ends("on-premise-with-spot", 11)
+    'on-pr…-spot'
+    """
+    plain = cut(text, max(len(text), 2))
+    if len(plain) <= length:
+        return plain
+    kept = max(length - 1, 2)
+    return plain[: kept - kept // 2] + "…" + plain[len(plain) - kept // 2 :]
+
+
 @dataclass(frozen=True)
 class Stroke:
     """How the line of a run is drawn."""

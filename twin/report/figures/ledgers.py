@@ -30,8 +30,9 @@ def ledgers(names: Sequence[str], shares: Sequence[Mapping[str, float]], shape: 
         for share in reversed(GPU_TIME_SHARES)
         if share.name == "useful" or any(each.get(share.name, 0) > 0 for each in shares)
     ]
-    columns = 6 if shape.width > 500 else 2
-    key = _KEY * math.ceil(len(shown) / columns) + 8
+    lines = math.ceil(len(shown) / (7 if shape.width > 500 else 2))
+    columns = math.ceil(len(shown) / lines)  # as many on each line of the key
+    key = _KEY * lines + 8
     figure = shape.figure(key + _ROW * len(names) + 8)
     axes = shape.axes(figure, left=0, right=0, top=key, bottom=4)
     axes.set(xlim=(0, 1), ylim=(len(names), 0))

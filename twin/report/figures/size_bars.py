@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from twin.report.numbers import duration
 from twin.report.sizes import SizeClass
-from twin.report.theme import INK, MUTED, Shape, Stroke, baseline, cut, note, title
+from twin.report.theme import INK, MUTED, Shape, Stroke, baseline, note, short_names, title
 
 _BAR, _HEAD, _GAP = 19.0, 30.0, 14.0  # height of a bar's row; above and below a panel [px]
 _VALUE, _BETWEEN = 64.0, 12.0  # room for values, between panels [px]
@@ -107,8 +107,9 @@ def _bars(
 
 def _names(axes: Axes, runs: Sequence[Served], shape: Shape, letters: int) -> None:
     """Names left of the bars: a letter, and as many letters of the name as there is room for."""
+    short = short_names([run.name for run in runs], letters)
     for y, run in enumerate(runs):
-        name = f"{run.letter}\N{NO-BREAK SPACE}\N{NO-BREAK SPACE}{cut(run.name, letters)}"
+        name = f"{run.letter}\N{NO-BREAK SPACE}\N{NO-BREAK SPACE}{short[y]}"
         axes.annotate(
             name if letters else run.letter, (0, y), xycoords=("axes fraction", "data"),
             xytext=(-150 if letters else -20, baseline(shape.font)), textcoords="offset points",

@@ -52,6 +52,10 @@ _WAITS = _Times(
     "wait longer than", "no job started", "no job waited",
     "waited", lambda wait_s: percent(float((wait_s > 0).mean())),
 )  # fmt: skip
+_QUEUED = _Times(
+    "queued longer than", "no job started", "no job waited",
+    "queued", lambda queued_s: percent(float((queued_s > 0).mean())),
+)  # fmt: skip
 _COMPLETION = _Times(
     "longer than this from submit to end", "no job ended", "no job took time",
     "median", lambda jct_s: duration(float(np.median(jct_s))),
@@ -78,6 +82,11 @@ def waits(jobs: pd.DataFrame, shape: Shape) -> Figure:
 def wait_curves(curves: Sequence[Curve], shape: Shape) -> Figure:
     """Share of jobs that wait longer than x, with a key that says what share waits at all."""
     return _curves(curves, shape, _WAITS)
+
+
+def queued_curves(curves: Sequence[Curve], shape: Shape) -> Figure:
+    """Share of jobs that are queued longer than x in all, waits after giving way included."""
+    return _curves(curves, shape, _QUEUED)
 
 
 def completion_curves(curves: Sequence[Curve], shape: Shape) -> Figure:
