@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable
+from math import inf
 
 
 class Berth:
@@ -44,6 +45,7 @@ class Gaps:
         self.free_gpus = 0
         self._by_free: list[list[Berth]] = [[]]  # each list oldest first
         self._of_row: dict[int, list[Berth]] = {}
+        self._no_room: set[int] = set()  # numbers of GPUs that found none since the last change
 
     def open(self, berths: Iterable[Berth]) -> None:
         """These lend from now on."""
@@ -56,14 +58,24 @@ class Gaps:
         for berth in self._of_row.pop(row, ()):
             self._take_out(berth)
 
+    def may_have_room(self, gpus: int) -> bool:
+        """Whether it is worth looking for room for so many."""
+        return gpus <= self.free_gpus and gpus not in self._no_room
+
     def find(self, gpus: int, after_s: float) -> list[tuple[Berth, int]] | None:
         """Berths for a guest of so many GPUs, and the GPUs of each; None if there are not enough.
 
         One berth if one has room: that with the fewest free GPUs, the oldest of these. Otherwise
         berths without any guest, the oldest first. Berths that end by ``after_s`` will not do. [s]
         """
-        if gpus > self.free_gpus:
+        if not self.may_have_room(gpus):
             return None
+        found = self._find(gpus, after_s)
+        if found is None and (after_s == -inf or self._find(gpus, -inf) is None):
+            self._no_room.add(gpus)
+        return found
+
+    def _find(self, gpus: int, after_s: float) -> list[tuple[Berth, int]] | None:
         by_free = self._by_free
         for free in range(gpus, len(by_free)):
             for berth in by_free[free]:
@@ -111,9 +123,11 @@ class Gaps:
         while len(self._by_free) <= free:
             self._by_free.append([])
         insort(self._by_free[free], berth)
+        self._no_room.clear()
 
     def _take_out(self, berth: Berth) -> None:
         free = berth.free_mask.bit_count()
         self.free_gpus -= free
+        self._no_room.clear()
         some = self._by_free[free]
         del some[bisect_left(some, berth)]

@@ -80,7 +80,9 @@ class Guests:
         self._queue = simulation.queue
         self._clock = simulation.clock
         self._start = simulation.lodge
+        self._number = {host.name: at for at, host in enumerate(self._hosts)}
         self._busy = [float(host.busy[0]) for host in self._hosts]
+        self._parts: dict[tuple[int, float], float] = {}  # of hosts, by number and harm, as of now
         self._lending: dict[int, Life] = {}  # replicas that work, by row
         self._gaps: dict[tuple[int, int], Gaps] = {}
         self._stays: dict[int, _Stay] = {}
@@ -117,6 +119,7 @@ class Guests:
         if busy == self._busy[at]:
             return
         self._busy[at], now_s = busy, self._clock._now
+        self._parts.clear()
         for row, life in self._lending.items():
             if self._host_of[row] == at:
                 self._share_host(life, now_s)
@@ -175,7 +178,11 @@ class Guests:
 
     def _part(self, at: int, harm: float) -> float:
         """The share of its time that a replica takes, in whole grains."""
-        return round(float(host_share(self._busy[at], harm)) / _GRAIN) * _GRAIN
+        part = self._parts.get((at, harm))
+        if part is None:
+            part = round(float(host_share(self._busy[at], harm)) / _GRAIN) * _GRAIN
+            self._parts[at, harm] = part
+        return part
 
     # -- guests go
 
@@ -287,7 +294,9 @@ class Guests:
 
     def _berths(self, job: Job, gap: Gap) -> list[tuple[Berth, int]] | None:
         key = self._key(gap)
-        pool, asked = gap.pool, job.asked
+        gaps, pool, asked = self._gaps[key], gap.pool, job.asked
+        if not gaps.may_have_room(job.gpus):
+            return None
         if pool not in asked.pools or asked.standby_gpus or job.gpus != asked.gang_gpus:
             return None
         if self._in_vain.get(job.row, 0) >= _IN_VAIN:
@@ -295,12 +304,12 @@ class Guests:
         site = self._cluster.site
         if not self._fits_memory(job.model, site.pools[pool].gpu_type, self._hosts[key[0]].memory):
             return None
-        return self._gaps[key].find(job.gpus, self.now_s + self._write_s(job, pool))
+        return gaps.find(job.gpus, self.now_s + self._write_s(job, pool))
 
     def _key(self, gap: Gap) -> tuple[int, int]:
-        for at, host in enumerate(self._hosts):
-            if host.name == gap.service and (at, gap.pool) in self._gaps:
-                return at, gap.pool
+        key = self._number.get(gap.service, -1), gap.pool
+        if key in self._gaps:
+            return key
         raise self._wrong(f"the gap {gap}, which is not there")
 
     def _write_s(self, job: Job, pool: int) -> float:
