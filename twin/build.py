@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from twin.kernel.guests import Hosting
     from twin.kernel.hazards import Reliability
     from twin.kernel.power import Powering
-    from twin.kernel.reserved import Reservation
+    from twin.kernel.reservation import Reservation
     from twin.kernel.shared import Lending
     from twin.policies.base import PlacementPolicy, Scheduler
     from twin.scenario.schema import Scenario

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from twin.failures.model import FailureModel, Incident
 from twin.failures.restart import RestartModel, SaveLevel
 from twin.kernel.hazards import nothing_fails
-from twin.kernel.reserved import Reservation
+from twin.kernel.reservation import Reservation
 from twin.kernel.simulation import Simulation
 from twin.policies.placements.best_fit import BestFit
 from twin.registry import SCHEDULERS, make_policy

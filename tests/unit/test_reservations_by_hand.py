@@ -12,7 +12,8 @@ from twin.errors import InputError
 from twin.failures.model import FailureModel
 from twin.failures.restart import RestartModel
 from twin.kernel.hazards import Reliability
-from twin.kernel.reserved import Reservation, best_fit, check_nodes
+from twin.kernel.reservation import Reservation, check_nodes
+from twin.kernel.reserved import best_fit
 from twin.kernel.simulation import Simulation
 from twin.policies.checkpoints.fixed import Fixed
 from twin.policies.placements.best_fit import BestFit

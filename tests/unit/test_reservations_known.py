@@ -10,7 +10,7 @@ from recovery_case import down, hall, jobs
 from test_reservations_by_hand import Case, groups
 
 from twin.kernel.ahead import Ahead, Window
-from twin.kernel.reserved import Reservation
+from twin.kernel.reservation import Reservation
 from twin.kernel.simulation import Simulation
 from twin.policies.base import Scheduler
 from twin.policies.placements.best_fit import BestFit

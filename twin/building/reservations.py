@@ -12,7 +12,7 @@ from twin.errors import Problem, ScenarioError, did_you_mean
 if TYPE_CHECKING:
     import pandas as pd
 
-    from twin.kernel.reserved import Reservation
+    from twin.kernel.reservation import Reservation
     from twin.scenario.reservations import Reservation as Asked
     from twin.scenario.schema import Scenario
     from twin.site.layout import Site
@@ -35,7 +35,7 @@ def build_reservations(
     asked = scenario.policies.reservations
     if not asked:
         return ()
-    from twin.kernel.reserved import Reservation, check_nodes
+    from twin.kernel.reservation import Reservation, check_nodes
 
     pools = [pool.name for pool in site.pools]
     epoch = scenario.start or workload.epoch

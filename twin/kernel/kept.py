@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from twin.kernel.cluster import Cluster
-    from twin.kernel.reserved import Reservation
+    from twin.kernel.reservation import Reservation
 
 
 class Kept:

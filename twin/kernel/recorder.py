@@ -15,7 +15,7 @@ from twin.kernel.meter import PowerRecord
 from twin.site.fleet import Held
 
 if TYPE_CHECKING:
-    from twin.kernel.reserved import ReservedRecord
+    from twin.kernel.reservation import ReservedRecord
 
 Array = NDArray[np.float64]
 

@@ -29,7 +29,8 @@ from twin.kernel.power import Power, Powering
 from twin.kernel.queue import Queue
 from twin.kernel.rates import Rates
 from twin.kernel.recorder import Record, Recorder
-from twin.kernel.reserved import Reservation, Reserved
+from twin.kernel.reservation import Reservation
+from twin.kernel.reserved import Reserved
 from twin.kernel.services import Services, has_services, working_s
 from twin.kernel.shapes import shapes_of
 from twin.kernel.shared import (

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from twin.kernel.recorder import Record
-from twin.kernel.reserved import Reservation, ReservedRecord
+from twin.kernel.reservation import Reservation, ReservedRecord
 from twin.site.layout import Site
 
 Array = NDArray[np.float64]
