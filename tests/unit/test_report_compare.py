@@ -159,6 +159,8 @@ def test_a_policy_with_options_is_named_beside_one_without() -> None:
     rows = differing(["p: {scheduler: fifo}\n", "p: {scheduler: {sia: {round: 20 min}}}\n"])
     assert rows[0].values == ("fifo", "sia")
     assert (rows[1].path, rows[1].values) == ("p.scheduler.sia.round", ("–", "20 min"))
+    rows = differing(["spot: null\n", "spot: {life: 6 h, notice: 1 s}\n"])
+    assert [row.path for row in rows] == ["spot.life", "spot.notice"]
 
 
 def test_waits_after_giving_way_are_said_to_be_in_the_curve(two: list[FakeRun]) -> None:

@@ -110,12 +110,11 @@ def differing(texts: Sequence[str]) -> list[Differing]:
 
 
 def _value(asked: Mapping[str, str], path: str) -> str:
-    """A setting as text; of one that has settings below it, as a policy with options, their name.
+    """A setting as text; of a policy with options, which is written as settings below it, its name.
 
     >>> _value({"policies.scheduler.sia.round": "20 min"}, "policies.scheduler")
     'sia'
     """
-    if path in asked:
-        return asked[path]
     below = (key.removeprefix(f"{path}.") for key in asked if key.startswith(f"{path}."))
-    return ", ".join(dict.fromkeys(key.partition(".")[0] for key in below)) or NOTHING
+    names = {key.partition(".")[0] for key in below}
+    return names.pop() if len(names) == 1 else asked.get(path, NOTHING)
