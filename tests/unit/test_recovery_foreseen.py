@@ -71,6 +71,7 @@ def test_the_fault_comes_while_it_saves_to_move():
     case = run(hall(3), ONE, classes=[short], seed=SEED, recovery=MOVE)
     # Warned of at 395, with 365 s done; at 400 node 1 fails while it is being left.
     assert case.spent()["lost"] == 4 * 65
+    assert case.incidents["gpus_idled"].tolist() == [2]  # of the other node
     assert case.end() == 430 + 700 + 60
 
 

@@ -384,8 +384,9 @@ class Training:
             self.accounts.settle(life, now_s)
             self.drop(life, nodes, now_s)
             return False
-        # What it idled of this job before is counted already; now it is less.
-        counted = life.idled_gpus if incident in life.troubled else 0
+        # What it idled of this job before is counted already, once it has saved; now it is less.
+        is_counted = incident in life.troubled and life.phase != SAVING
+        counted = life.idled_gpus if is_counted else 0
         self._stop_for(life, incident, now_s)
         life.known = False
         life.hits += self.incidents.kind[incident] != RECLAIM
