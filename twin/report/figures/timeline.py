@@ -126,7 +126,7 @@ def _installed(axes: Axes, gpus: int, shape: Shape) -> None:
 def count_axis(axes: Axes, highest: float) -> None:
     """A y axis of counts from zero, with a few quiet grid lines."""
     axes.set_ylim(0, 1.08 * highest if highest > 0 else 1.0)
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=3, integer=highest >= 3))
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=3, integer=highest >= 1))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: _short(y)))
     axes.grid(axis="y")
     axes.spines["left"].set_visible(False)
