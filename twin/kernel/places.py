@@ -161,7 +161,9 @@ class Places:
         index = self._fleet.index[pool].copy()
         masks, nodes = self._fleet.free_mask, self._needs(shape, pool)[0]
         for node in range(nodes.start, nodes.stop):
-            now, free = masks[node].bit_count(), self._free.least(node, from_s, duration_s)
+            now = masks[node].bit_count()
+            # Less than none is left where a reservation finds replicas that nobody may stop.
+            free = max(self._free.least(node, from_s, duration_s), 0)
             if most and node in most:
                 free = min(free, most[node])
             if free != now:
