@@ -292,7 +292,9 @@ def change_text(headline: Headline, first: float | None, other: float | None) ->
         return f"{_signed(100 * (other - first))} points"
     if first == other:
         return "same"
-    return f"{_signed(100 * (other / first - 1))} %" if first else "new"
+    if not first:  # nothing to be relative to
+        return f"{'+' if other > 0 else ''}{headline_text(headline, other)}"
+    return f"{_signed(100 * (other / first - 1))} %"
 
 
 def _signed(value: float) -> str:
