@@ -101,7 +101,7 @@ class Ahead:
         if found is None:
             found, until_s = [], -inf
             while until_s < inf:
-                place = cluster.place_without(pool, shape, self._barred_by(until_s))
+                place = cluster.placing.find_without(pool, shape, self._barred_by(until_s))
                 if not place:
                     break
                 until_s = self.until_s(place)

@@ -10,18 +10,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.errors import InvariantError, PolicyError, TwinError
+from twin.errors import InvariantError
 from twin.kernel.ahead import Ahead, Choices, Window
 from twin.kernel.columns import Columns, Jobs
 from twin.kernel.job import Job
 from twin.kernel.labels import Labels
+from twin.kernel.placing import Placing
 from twin.kernel.plan import Plan
 from twin.kernel.ready import HeadReservation, ReadyTimes
 from twin.kernel.sketch import Sketch
 from twin.kernel.slots import Slots
 from twin.kernel.usage import Usage
 from twin.policies.base import PlacementPolicy
-from twin.policies.view import Confines, JobView, Placement, Shape
+from twin.policies.view import JobView, Placement, Shape
 from twin.site.fleet import Fleet, Held
 from twin.site.layout import Site
 
@@ -65,6 +66,8 @@ class Cluster:
         Jobs, by row, that run in the gaps of others; no scheduler sees them.
     guests_on : dict of int to list of Job
         The same by node.
+    placing : Placing
+        Asks the placement policy for places.
     reserved : dict of int to float
         Nodes on which no job may start but by a reservation, and until when. [s]
     ahead : Ahead or None
@@ -102,8 +105,7 @@ class Cluster:
         self.running_jobs = 0
         self._running: dict[int, Job] = {}
         self._policy = placement
-        # Asked by size alone where it can be: that is the quicker call.
-        self._heeds_shape = type(placement).place_shape is not PlacementPolicy.place_shape
+        self.placing = Placing(self, placement)
         self._labels = Labels(fleet) if placement.distinguishes else None
         # The placement found for each shape, and the state of the cluster that it was found in.
         self._places: list[Placement | None] = [None] * n_shapes
@@ -235,13 +237,9 @@ class Cluster:
             return -inf if self.place(shape) is None else inf
         return max((until_s for until_s, _ in self.choices(shape)), default=-inf)
 
-    def confines(self, shape: Shape, pool: int) -> Confines | None:
-        """In which units of a pool a job of this shape must lie; None if any nodes will do."""
-        return self._policy.confines(shape, self.fleet.index[pool])
-
     def largest_fit(self) -> int:
         """GPUs beyond which no job fits now; smaller ones may or may not fit."""
-        return max(map(self._policy.largest, self.fleet.index))
+        return self.placing.largest_fit()
 
     def reserve(self, job: JobView) -> HeadReservation:
         """Promise a waiting job its earliest start, if all running jobs end as estimated.
@@ -292,7 +290,7 @@ class Cluster:
             return self._place_ahead(self.ahead, shape, job)
         place: Placement | None = None
         for pool in shape.pools:
-            place = self._find(pool, shape)
+            place = self.placing.find(pool, shape)
             if place:
                 break
         self._places[shape.index] = place
@@ -307,63 +305,10 @@ class Cluster:
                     return place
         return None
 
-    def place_without(self, pool: int, shape: Shape, nodes: Sequence[int]) -> Placement | None:
-        """Where a job of this shape would go now in a pool, were it not for some nodes."""
-        hidden = self.fleet.hide(pool, nodes)
-        place = self._find(pool, shape, set(nodes))
-        self.fleet.unhide(pool, hidden)
-        return place
-
-    def _find(self, pool: int, shape: Shape, hidden: Set[int] = frozenset()) -> Placement | None:
-        place: Placement | None = None
-        if self.fleet.index[pool].free_gpus >= shape.gpus:
-            place = self._place_in(pool, shape)
-            if place and (self.refuses is not None or self.kept or self.reserved):
-                place = self._admitted(pool, shape, place, hidden)
-        return place
-
     @property
     def placement_name(self) -> str:
         """The class of the placement."""
-        return type(self._policy).__name__
-
-    def _place_in(self, pool: int, shape: Shape) -> Placement | None:
-        fleet, policy = self.fleet, self._policy
-        index = fleet.index[pool]
-        try:
-            if self._heeds_shape:
-                place = policy.place_shape(shape, index)
-            else:
-                place = policy.place(shape.gpus, index)
-        except TwinError:
-            raise
-        except Exception as error:
-            raise self._misplaced(f"raised {type(error).__name__}: {error}", shape) from error
-        first = fleet.first_node[pool]
-        return [(first + node, gpus) for node, gpus in place] if place and first else place
-
-    def _misplaced(self, did: str, of: Shape | Job) -> PolicyError:
-        """The placement's fault, not the scheduler's."""
-        what = of if isinstance(of, Job) else f"a job of {of.gpus} GPUs"
-        return PolicyError(
-            f"the placement {self.placement_name} {did}, for {what} at {self.now_s:g} s; "
-            "run with --debug before the command to see where"
-        )
-
-    def _admitted(
-        self, pool: int, shape: Shape, place: Placement, passed: Set[int]
-    ) -> Placement | None:
-        """A place that is not refused: domains in which there is no power are tried no more."""
-        hidden: list[tuple[int, int]] = []
-        found: Placement | None = place
-        gone = set(passed)  # hidden already
-        while found and (closed := self.closed_to(found)):
-            hidden += self.fleet.hide(pool, [node for node in closed if node not in gone])
-            gone.update(closed)
-            left = self.fleet.index[pool].free_gpus
-            found = self._place_in(pool, shape) if left >= shape.gpus else None
-        self.fleet.unhide(pool, hidden)
-        return found
+        return self.placing.name
 
     def closed_to(self, place: Placement) -> Sequence[int]:
         """Nodes that a placement cannot use: reserved, kept for another, or refused."""
@@ -441,7 +386,7 @@ class Cluster:
         try:
             held = self.fleet.take(placement)
         except (InvariantError, LookupError, TypeError, ValueError) as error:
-            raise self._misplaced(f"gave {placement!r} ({error})", job) from error
+            raise self.placing.misplaced(f"gave {placement!r} ({error})", job) from error
         job.held = held
         taken, stale = 0, self._ready.stale
         for node, gpus in placement:
@@ -450,7 +395,7 @@ class Cluster:
             stale.add(node)
         if taken < job.shape.gpus:
             self.fleet.give_back(held)
-            raise self._misplaced(f"gave {taken} GPUs", job)
+            raise self.placing.misplaced(f"gave {taken} GPUs", job)
         job.surplus_gpus = taken - job.gpus
         self._running[job.row] = job
         if self._labels is not None:

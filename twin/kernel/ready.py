@@ -137,7 +137,7 @@ class ReadyTimes:
     def _need(self, shape: Shape, pool: int, cluster: Cluster) -> Need:
         size = self._fleet.site.pools[pool].gpus_per_node
         gpus, nodes = min(shape.gpus, size), -(-shape.gpus // size)
-        confines = cluster.confines(shape, pool)
+        confines = cluster.placing.confines(shape, pool)
         if confines is None:
             return Need(pool, gpus, nodes)
         return ConfinedNeed(pool, gpus, nodes, confines, self._fleet.first_node[pool])
