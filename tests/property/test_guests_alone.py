@@ -1,4 +1,4 @@
-"""Guests beside one service, against a small simulation of its own that knows nothing of the kernel.
+"""Guests beside one service, against a small simulation written without the kernel.
 
 Replicas of two GPUs hold all nodes, and jobs come at random: who computes when, and how fast,
 follows from the load, the order of the queue and the room in berths.

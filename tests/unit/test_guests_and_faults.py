@@ -4,10 +4,11 @@ Cases as in `test_guests_by_hand`: nodes of two GPUs, known by hand.
 """
 
 import pytest
-from recovery_case import down, fails, hall, repair, run, seed_of, seldom
+from recovery_case import LONG_S, down, fails, hall, repair, run, seed_of, seldom
 from test_guests_by_hand import guest_run, hosting, work
 
-from twin.distributions import Constant
+from twin.distributions import Choice, Constant
+from twin.failures.draws import key, uniform
 from twin.policies.guests.fill import Fill
 from twin.policies.guests.never import Never
 from twin.policies.recoveries.replace import Replace
@@ -53,6 +54,27 @@ def test_a_wrong_node_is_one_of_the_job_that_holds_it():
         seed = seed_of(2, node=0)
         case = guest_run(2, table, policy, classes=[fault], seed=seed, horizon_s=900.0)
         assert case.incidents["gpus_down"].tolist() == [4]  # the wrong node, then the right one
+
+
+def crashes_alone(seed):
+    """Whether the first run of job 1 ends early, and that of the replica, job 0, does not."""
+    lives = key(seed, "failures/software/life")
+    return [uniform(lives, row, 1) < 0.5 for row in (0, 1)] == [False, True]
+
+
+def test_a_guest_that_stands_still_cannot_be_sent_away():
+    """Its software fails at 150 s and somebody knows at 250 s; from 200 s on the gap is narrow."""
+    table = work((0, 9000, 2, "chat"), (0, 1000, 2))
+    crash = fails("job", Choice((150.0, LONG_S), (0.5, 0.5)), name="software",
+                  detection=Constant(100.0))  # fmt: skip
+    seed = next(seed for seed in range(100) if crashes_alone(seed))
+    services = {"chat": [(0.0, 0.2), (200.0, 0.9)]}
+    policy = Fill(least=0.3, leaves_below=0.3)
+    case = guest_run(1, table, policy, services=services, classes=[crash], seed=seed,
+                     horizon_s=1000.0)  # fmt: skip
+    assert case.jobs["interruptions"].tolist() == [0, 1]
+    assert case.stays["end_s"].tolist() == [250]  # it begins again, and goes at once
+    assert case.jobs["preemptions"].tolist() == [0, 1]
 
 
 def test_a_replica_that_goes_on_with_less_lends_no_more_than_it_has():

@@ -14,7 +14,7 @@ from twin.kernel.clock import CAPS, COMPLETIONS, Moment
 from twin.kernel.gaps import Berth, Gaps
 from twin.kernel.hazards import Hazards
 from twin.kernel.job import Job
-from twin.kernel.life import AWAY, IDLED, SAVING, Life
+from twin.kernel.life import AWAY, IDLED, Life
 from twin.physics.guests import host_share
 from twin.policies.base import GuestPolicy
 from twin.policies.decisions import Lodge, Preempt, Wake
@@ -276,12 +276,12 @@ class Guests:
         return iter(self._queue)
 
     def guests(self) -> Sequence[tuple[Job, float]]:
-        """Guests that stay, with the speed of each."""
-        lives = self._training.lives
+        """Guests that may be sent away, with the speed of each."""
+        can_preempt = self._training.can_preempt
         return [
             (stay.job, self._speed(stay.key[0]))
-            for row, stay in self._stays.items()
-            if lives[row].phase != SAVING
+            for stay in self._stays.values()
+            if can_preempt(stay.job)
         ]
 
     def fits(self, job: JobView, gap: Gap) -> bool:
@@ -351,7 +351,7 @@ class Guests:
         if not isinstance(job, Job) or job.row not in self._stays:
             raise self._wrong(f"{job!r} to be preempted, which is no guest")
         if not self._training.can_preempt(job):
-            raise self._wrong(f"{job!r} to be preempted, which is about to leave already")
+            raise self._wrong(f"{job!r} to be preempted, which stands still or is about to leave")
         self._training.preempt(job, now_s)
 
     def _wake_at(self, at_s: float, now_s: float) -> None:

@@ -43,7 +43,10 @@ class GapView(Protocol):
         """Jobs that wait, in queue order."""
 
     def guests(self) -> Sequence[tuple[JobView, float]]:
-        """Jobs that run as guests, each with its speed; those that are about to leave not."""
+        """Guests that may be sent away, each with its speed.
+
+        Not those that are about to leave, and not those that stand still after a fault.
+        """
 
     def fits(self, job: JobView, gap: Gap) -> bool:
         """Whether a job may be a guest there and there is room for all of it.
