@@ -290,6 +290,13 @@ def test_policies_that_ask_for_nonsense():
                 yield Wake(view.now_s)
             elif self.what == "nonsense":
                 yield small
+            elif self.what == "restless":
+                yield Wake(view.now_s + 1e-6)
+            elif self.what == "slow":
+                while True:
+                    pass
+            elif self.what == "exit":
+                raise SystemExit
             else:
                 raise ValueError("oh")
 
@@ -299,10 +306,18 @@ def test_policies_that_ask_for_nonsense():
         ("no guest", "which is no guest"),
         ("past", "which is not ahead"),
         ("nonsense", "which is no decision"),
-        ("raises", "ValueError: oh"),
+        ("raises", "Odd raised ValueError: oh, at 0 s"),
+        ("exit", "Odd raised SystemExit"),
+        ("restless", "10000th time in 10 s"),
+        ("slow", "Odd takes more than 0.2 s to decide"),
     ):
+        simulation = Simulation(
+            *(hall(2), table, Fifo(), BestFit()),
+            hosting=hosting(table, Odd(what), chat=0.4),
+            decision_limit_s=0.2,
+        )
         with pytest.raises(PolicyError, match=told):
-            guest_run(2, table, Odd(what), horizon_s=100.0)
+            simulation.run(100.0)
 
 
 def test_figures_of_guests():

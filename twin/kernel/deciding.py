@@ -53,6 +53,21 @@ class Deciding:
         self.took_s.append(perf_counter() - self._since_s)
         self._since_s = 0.0
 
+    @contextmanager
+    def asks(self, policy: object, now_s: float) -> Iterator[None]:
+        """Another policy than the scheduler is asked, and may take as long; it is not counted."""
+        scheduler, self._name = self._name, type(policy).__name__
+        self.begin(now_s)
+        try:
+            yield
+        except (Exception, SystemExit) as error:
+            told = self.failed(error)
+            if told is error:
+                raise
+            raise told from error
+        finally:
+            self._name, self._since_s = scheduler, 0.0
+
     def summary(self) -> dict[str, float]:
         """How many decisions, and how long they took. [s]"""
         took_s = np.frombuffer(self.took_s) if len(self.took_s) else np.zeros(1)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from simpy import Event
 
-from twin.errors import PolicyError, TwinError
+from twin.errors import PolicyError
 from twin.kernel.clock import CAPS, COMPLETIONS, Moment
 from twin.kernel.gaps import Berth, Gaps
 from twin.kernel.hazards import Hazards
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 # Shares of time are whole multiples of this, so that sums of them are exact.
 _GRAIN = 2.0**-30
+_RESTLESS, _RESTLESS_S = 10_000, 10.0  # so many wakes in so short a time are an error
 _IN_VAIN = 10  # stays in a row without work that was kept, after which a job is a guest no more
 
 
@@ -91,6 +92,8 @@ class Guests:
         self._in_vain: dict[int, int] = {}
         self._opened = 0
         self._wake: Moment | None = None
+        self._wakes, self._first_wake_s = 0, 0.0
+        self._deciding = simulation.turn.deciding
         self._training.on_serves = self._serves
         self._training.on_stops = self._stops
         self._cluster.on_moved_out = self._moved_out
@@ -238,14 +241,9 @@ class Guests:
         """The policy's turn."""
         if not self._asks or (self._queue.head is None and not self._stays):
             return
-        try:
+        with self._deciding.asks(self._policy, now_s):
             for answer in self._policy.lodge(self):
                 self._carry_out(answer, now_s)
-        except TwinError:
-            raise
-        except Exception as error:
-            what = f"guest policy {type(self._policy).__name__} at {now_s} s"
-            raise PolicyError(f"{what}: {type(error).__name__}: {error}") from error
 
     def _carry_out(self, answer: object, now_s: float) -> None:
         if isinstance(answer, Lodge):
@@ -359,12 +357,20 @@ class Guests:
             raise self._wrong(f"to be asked again at {at_s} s, which is not ahead")
         pending = self._wake
         if at_s < inf and (pending is None or not now_s < pending.time_s <= at_s):
-            self._wake = self._clock.call_at(at_s, CAPS, _nothing, None)
+            self._wake = self._clock.call_at(at_s, CAPS, self._woken, None)
+
+    def _woken(self, event: Event) -> None:
+        """To ask the policy again is all that happens."""
+        now_s = self._clock._now
+        if now_s - self._first_wake_s >= _RESTLESS_S:
+            self._wakes, self._first_wake_s = 0, now_s
+        self._wakes += 1
+        if self._wakes >= _RESTLESS:
+            raise self._wrong(
+                f"the {_RESTLESS}th time in {_RESTLESS_S:g} s to be asked again; let it ask for a "
+                "time by which something will have changed"
+            )
 
     def _wrong(self, what: str) -> PolicyError:
         name = type(self._policy).__name__
         return PolicyError(f"the guest policy {name} asked at {self.now_s} s for {what}")
-
-
-def _nothing(event: Event) -> None:
-    """To ask the policy again is all that happens."""
