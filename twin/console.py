@@ -37,7 +37,8 @@ def headline_text(headline: Headline, value: float | None) -> str:
         return f"{100 * value:.1f} %"
     if headline.unit:  # W, USD, kg
         return _plain(numbers.headline(headline, value))
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}"
+    whole = float(value).is_integer() or abs(value) >= 1000  # cents of thousands tell nothing
+    return f"{value:,.0f}" if whole else f"{value:,.2f}"
 
 
 def plural(number: int, noun: str) -> str:

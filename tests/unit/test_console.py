@@ -31,6 +31,9 @@ def test_fractions_are_written_in_per_cent_and_their_changes_in_points():
     assert headline_text(ettr, 0.9662) == "96.6 %"
     assert headline_text(ettr, float("nan")) == headline_text(ettr, None) == "-"
     assert change_text(ettr, 0.9953, 0.9662) == "-2.9 points"
+    unfair = next(each for each in HEADLINES if each.key == "scheduling.rho_max")
+    assert headline_text(unfair, 102_943.84) == "102,944"
+    assert headline_text(unfair, 203.024) == "203.02"
     wait = next(each for each in HEADLINES if each.key == "wait_s.p50")
     assert change_text(wait, 0.0, 192.0) == "+3.2 min"
     assert change_text(wait, 100.0, 192.0) == "+92.0 %"
