@@ -47,8 +47,8 @@ WITH_GAPS = (
     "counts as idle, or as stranded while work waits, until a guest has it."
 )
 BESIDE = (
-    "A guest computes whenever its host does not: it goes as fast as the gap is wide, less {:.3g} % "
-    "for making room; the host loses {:.3g} % of the time that it works ({})."
+    "A guest computes whenever its host does not: it goes as fast as the gap is wide, less "
+    "{:.3g} % for making room; the host loses {:.3g} % of the time that it works ({})."
 )
 LEAVES = (
     "A guest saves before a replica ends whose demand falls; where one fails, it loses what it had "

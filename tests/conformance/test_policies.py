@@ -127,5 +127,5 @@ def test_a_policy_cannot_break_conservation():
         Simulation(SITE, jobs, StartsWhatDoesNotFit(), fit).run()
     with pytest.raises(InvariantError, match="StartsNothing never starts them"):
         Simulation(SITE, jobs, StartsNothing(), fit).run()
-    with pytest.raises(PolicyError, match="placement .* gave 1 GPUs"):
+    with pytest.raises(PolicyError, match=r"placement .* gave 1 GPUs"):
         Simulation(SITE, jobs, make_policy("schedulers", "fifo", {}), Hoards()).run()

@@ -54,8 +54,8 @@ def shared_rates(
     host and GPU are taken as exponential, and the chain of 2^n states is solved. For two jobs of
     equal weight, time-sliced, it is ``1 / (1 + busy_1 busy_2)`` for both; always-busy jobs get
     their weight's share. Two concurrent jobs both go at
-    ``1 / (1 + busy_1 busy_2 (max(1, w_1 + w_2) - 1))``. Caches, the copy engines and the host's own limits are not in it: jobs
-    that share slow input slow each other more.
+    ``1 / (1 + busy_1 busy_2 (max(1, w_1 + w_2) - 1))``. Caches, the copy engines and the host's
+    own limits are not in it: jobs that share slow input slow each other more.
 
     Sources
     -------

@@ -268,9 +268,7 @@ class _Preempting:
                 yield Start(job, at=place)
             at += 1
 
-    def _may_pass(
-        self, job: JobView, place: Placement, reservation: Reservation | None
-    ) -> bool:
+    def _may_pass(self, job: JobView, place: Placement, reservation: Reservation | None) -> bool:
         if reservation is None:
             return True
         end_s = self._cluster.now_s + job.left_s(self._cluster.now_s)

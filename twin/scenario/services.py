@@ -129,8 +129,8 @@ class Daily(Section):
     )
     noise: Weight = Field(
         default=0.0,
-        description="standard deviation of a lognormal factor of mean 1, drawn for each step: it may "
-        "go below least and above most, and each step that differs moves replicas",
+        description="standard deviation of a lognormal factor of mean 1, drawn for each step: it "
+        "may go below least and above most, and each step that differs moves replicas",
     )
 
     @model_validator(mode="after")
