@@ -33,7 +33,7 @@ def host_share(busy: ArrayLike, harm: ArrayLike = 0.0) -> Array:
     The host goes first whenever it has something to do (preemptive priority), so a guest that
     could always compute has all the time that the host leaves, and no more: by work conservation,
     whatever the lengths of the host's turns. A guest that waits for its own input now and then
-    gets more out of a GPU that this says, because its waits fall into the host's turns. ``harm`` is
+    gets more out of a GPU than this says, because its waits fall into the host's turns. ``harm`` is
     what is not preempted at once: kernels of the guest that have begun, caches that it has filled.
 
     Where the host would need more than there is, it is late: that is not followed here.
