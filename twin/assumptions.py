@@ -37,7 +37,8 @@ SUSPENDED = (
     "A preempted job loses nothing and saving takes no time, because recovery says nothing of "
     "checkpoints."
 )
-NO_TIME_TO_START = "Starting a job or a replica takes no time."
+NO_TIME_TO_START = "Starting a job takes no time."
+NOR_A_REPLICA = "Starting a job or a replica takes no time."
 SERVED = (
     "A replica of a service serves while it holds its GPUs and works; requests are not simulated."
 )
@@ -50,10 +51,14 @@ BESIDE = (
     "A guest computes whenever its host does not: it goes as fast as the gap is wide, less "
     "{:.3g} % for making room; the host loses {:.3g} % of the time that it works ({})."
 )
-LEAVES = (
-    "A guest saves before a replica ends whose demand falls; where one fails, it loses what it had "
-    "not saved. Guests are not preempted for jobs, and stay where they are when GPUs come free."
+BUT_HOSTS = (
+    "A job runs at its nominal speed but for guests and their hosts: no network, no slow peers."
 )
+LEAVES = (
+    "A guest saves before a replica ends whose demand falls. It is not preempted for jobs, and "
+    "stays where it is when GPUs come free."
+)
+LOSES = "Where a replica fails, its guests lose what they had not saved."
 MEMORY = (
     "A guest finds enough memory beside its host where the catalog does not know how much its "
     "model takes."
@@ -101,10 +106,12 @@ def assumptions(
             found.append(AS_FAST)
         else:
             slowed = scenario.sharing is not None and disturbs(scenario.sharing, jobs)
-            found.append(BUT_TURNS if slowed else NOMINAL if powering is None else CAPPED)
+            alone = BUT_HOSTS if _lodges(scenario) else NOMINAL
+            found.append(BUT_TURNS if slowed else alone if powering is None else CAPPED)
         if not scenario.recovery.startup_s:
-            gives_way = preempts or scenario.workload.services or scenario.policies.reservations
-            found.append(NO_TIME_TO_START if gives_way else NO_STARTUP)
+            gives_way = preempts or scenario.policies.reservations
+            served = bool(scenario.workload.services)
+            found.append(NOR_A_REPLICA if served else NO_TIME_TO_START if gives_way else NO_STARTUP)
     reserved = scenario.policies.reservations
     if (preempts or reserved) and scenario.recovery.checkpoint is None:
         found.append(SUSPENDED)
@@ -131,7 +138,7 @@ def _hosted(scenario: Scenario) -> list[str]:
     partly = [service for service in scenario.workload.services if service.busy is not None]
     found = [WITH_GAPS.format(", ".join(service.name for service in partly))] if partly else []
     hosts = [service for service in partly if service.guests is not None]
-    if not hosts or scenario.policies.guests.name == "never":
+    if not _lodges(scenario):
         return found
     terms: dict[tuple[float, float], list[str]] = {}
     for service in hosts:
@@ -141,4 +148,9 @@ def _hosted(scenario: Scenario) -> list[str]:
         BESIDE.format(100 * cost, 100 * harm, ", ".join(names))
         for (cost, harm), names in terms.items()
     ]
-    return [*found, LEAVES, MEMORY]
+    return [*found, LEAVES, *([LOSES] if scenario.failures is not None else []), MEMORY]
+
+
+def _lodges(scenario: Scenario) -> bool:
+    """Whether jobs may be guests; the schema sees to it that there is a host then."""
+    return scenario.policies.guests.name != "never"

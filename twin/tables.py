@@ -60,7 +60,7 @@ GPU_TIME_SHARES: tuple[Share, ...] = (
     Share("dark", "dark", "not powered: a cap or a policy keeps it off; or not rented"),
     Share("down", "down", "failed, in repair or in maintenance"),
     Share("spare", "spare", "held back to replace what fails"),
-    Share("idle", "idle", "free, and no work waits that may use it"),
+    Share("idle", "idle", "free, or left by a replica, and no work waits that may use it"),
     Share(
         "stranded",
         "stranded",

@@ -162,7 +162,7 @@ def test_tables_hold_what_the_contract_names(cut_short):
         *("user", "group", "kind", "pool", "state", "restarts", "preemptions", "energy_j"),
         *(f"{share}_gpu_s" for share in SHARES),
         *("interruptions", "interrupted_s", "queued_s", "migrations"),
-        *("gpu_fraction", "deadline_s", "qos", "model", "until_s"),
+        *("gpu_fraction", "deadline_s", "qos", "model", "until_s", "guest_fraction"),
     ]
     assert cut_short.incidents.columns.tolist() == [
         *("time_s", "component", "component_id", "domain", "kind", "gpus_down", "gpus_idled"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,4 +47,11 @@ def label(workload: Workload, spec: Label, rng: np.random.Generator) -> Workload
     if spec.most_gpus is not None:
         jobs["max_gpus"] = np.maximum(np.minimum(jobs["max_gpus"], spec.most_gpus), gpus)
         jobs["max_gpus"] = jobs["max_gpus"].astype(np.int32)
-    return workload.with_jobs(jobs)
+    made = workload.with_jobs(jobs)
+    told = [name for name in ("model", "qos", "gpu_types", "group") if getattr(spec, name)]
+    told += ["deadline"] * (spec.slack is not None)
+    told += ["sizes"] * (spec.shrinks > 1 or spec.grows > 1 or spec.most_gpus is not None)
+    if not told:
+        return made
+    note = f"Not in the source, but drawn for each job by itself: {', '.join(told)}."
+    return replace(made, intake=replace(made.intake, notes=(*made.intake.notes, note)))
