@@ -111,7 +111,8 @@ class SweepResult:
             shown = ("power.useful_gpus", "power.useful_gpus_per_mw", "power.peak_w", "wait_s.mean")
         elif self._has("reliability.ettr"):
             shown = ("utilisation", "wait_s.mean", "reliability.mtti_s", "reliability.ettr")
-        headlines = [h for h in HEADLINES if h.key in shown and h.key in self.points]
+        shown += ("cost.usd",)
+        headlines = [h for h in HEADLINES if h.key in shown and self._has(h.key)]
         done = self.points[self.points["status"] == "ok"]
         lines = [f"{self.name}: {len(done)} of {len(self.points)} points ran", ""]
         rows = [[*self.axes, "seed", *(h.label for h in headlines)]]
