@@ -53,12 +53,15 @@ def run_in_memory(
     summary = {"scenario": "by-hand", "seed": 1, "version": "0", "horizon_s": horizon_s}
     summary |= {"jobs": {}, "ledgers": {}, "site": site, "engine": {}}
     asked = "".join(f"  - {{name: {name}, nodes: {nodes}}}\n" for name, nodes, _ in pools)
+    allocations = filled(ALLOCATIONS, [dict(zip(names, each, strict=True)) for each in held])
     return SimpleNamespace(
         name="by-hand",
         path=Path("by-hand"),
         summary=summary,
         jobs=filled(JOBS, jobs),
-        allocations=filled(ALLOCATIONS, [dict(zip(names, each, strict=True)) for each in held]),
+        allocations=allocations,
+        spells=allocations,
+        stays=None,
         timeline=filled(TIMELINE, timeline or []),
         incidents=filled(INCIDENTS, incidents or []),
         domains=filled(DOMAINS, []),

@@ -45,7 +45,7 @@ def jobs_of(luck, n, name):
             "run_s": [luck.choice([0.0, 1.0, 12.0, 50.0, 88.0, 200.0]) for _ in range(n)],
             "gpus": gpus,
             "user": [luck.choice("uvw") for _ in range(n)],
-            "group": [luck.choice("abc") for _ in range(n)],
+            "group": ["a", *(luck.choice("abc") for _ in range(n - 1))],  # quotas need one
             "qos": [luck.choice(["", "low", "high"]) for _ in range(n)],
             "kind": [luck.choice(kinds) for _ in range(n)],
             "pool": [luck.choice(["", "", "main", "lent"]) for _ in range(n)],

@@ -69,6 +69,10 @@ def _check(
         case "items":
             for i, item in enumerate(value if isinstance(value, list) else []):
                 yield from _faults(item, rule, root, f"{at}[{i}]")
+        case "prefixItems":
+            for i, item in enumerate(value if isinstance(value, list) else []):
+                if i < len(rule):
+                    yield from _faults(item, rule[i], root, f"{at}[{i}]")
         case "required":
             missing = [key for key in rule if isinstance(value, dict) and key not in value]
             yield from (f"{at}: {key} is missing" for key in missing)

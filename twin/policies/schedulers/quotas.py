@@ -80,7 +80,13 @@ class Quotas(Scheduler):
         claims: list[JobView] = []  # all such jobs
         while open_:
             used = self._used(usage, cluster, claims)
-            label = min(open_, key=lambda one: (self._use(usage.names[one], used, beyond), one))
+            label = min(
+                open_,
+                key=lambda one: (
+                    self._use(usage.names[one], used, beyond),
+                    _or_last(waiting.oldest(one, queue)),  # of equals, who has waited longest
+                ),
+            )
             if label in coming:
                 row = waiting.behind(label, coming[label].row, queue)
             else:
@@ -172,6 +178,10 @@ class Quotas(Scheduler):
         quota = next((self.gpus[v] for v in reversed(levels(name)) if v in self.gpus), 0)
         held = used[name] / quota if quota else inf
         return (self._levels_beyond(name, used, 1) if beyond else 0), held
+
+
+def _or_last(row: int | None) -> float:
+    return inf if row is None else row
 
 
 @cache
