@@ -91,7 +91,10 @@ def _definition(section: type[Section]) -> dict[str, Any]:
 def _class(name: str) -> type[Section]:
     if name == "Scenario":
         return Scenario
-    return next(cls for cls in Section.__subclasses__() if cls.__name__ == name)
+    sections = Section.__subclasses__()
+    for cls in sections:
+        sections += cls.__subclasses__()
+    return next(cls for cls in sections if cls.__name__ == name)
 
 
 def _mapping(definition: dict[str, Any]) -> dict[str, Any]:

@@ -102,18 +102,11 @@ StepList = Annotated[tuple[tuple[float, int], ...], _Steps()]
 ShareSteps = Annotated[tuple[tuple[float, float], ...], _ShareSteps()]
 
 
-def _check_tide(peak_s: float, step_s: float) -> None:
-    if peak_s >= _DAY_S:
-        raise fault("must be a time of day, below 24 h", peak_s, "peak")
-    if not 1.0 <= step_s <= _DAY_S:
-        raise fault("must be from 1 s to 24 h", step_s, "step")
+class Tide(Section):
+    """What rises and falls with the time of day."""
 
-
-class Daily(Section):
-    """A day's tide: ``least`` replicas half a day from the peak, ``most`` at the peak."""
-
-    least: WholeNumber = Field(description="replicas at the quietest time of a day")
-    most: Count = Field(description="replicas at the busiest time of a weekday")
+    least: float
+    most: float
     peak_s: Seconds = Field(
         default=15 * 3600.0,
         description="time of day of the peak",
@@ -124,9 +117,30 @@ class Daily(Section):
     )
     step_s: PositiveSeconds = Field(
         default=1800.0,
-        description="for so long the number stays the same",
+        description="for so long it stays the same",
         json_schema_extra={"default": "30 min"},
     )
+    noise: Weight = Field(
+        default=0.0,
+        description="standard deviation of a lognormal factor of mean 1, drawn for each step",
+    )
+
+    @model_validator(mode="after")
+    def _is_a_tide(self) -> Self:
+        if self.most < self.least:
+            raise fault(f"must be least ({self.least}) or above", self.most, "most")
+        if self.peak_s >= _DAY_S:
+            raise fault("must be a time of day, below 24 h", self.peak_s, "peak")
+        if not 1.0 <= self.step_s <= _DAY_S:
+            raise fault("must be from 1 s to 24 h", self.step_s, "step")
+        return self
+
+
+class Daily(Tide):
+    """A day's tide: ``least`` replicas half a day from the peak, ``most`` at the peak."""
+
+    least: WholeNumber = Field(description="replicas at the quietest time of a day")
+    most: Count = Field(description="replicas at the busiest time of a weekday")
     noise: Weight = Field(
         default=0.0,
         description="standard deviation of a lognormal factor of mean 1, drawn for each step: it "
@@ -134,12 +148,9 @@ class Daily(Section):
     )
 
     @model_validator(mode="after")
-    def _is_a_tide(self) -> Self:
-        if self.most < self.least:
-            raise fault(f"must be least ({self.least}) or above", self.most, "most")
+    def _is_no_mistake(self) -> Self:
         if self.most > _MOST:
             raise fault(f"must be {_MOST} or below", self.most, "most")
-        _check_tide(self.peak_s, self.step_s)
         return self
 
 
@@ -165,35 +176,11 @@ class Demand(Section):
     file: DemandFile | None = Field(default=None, description="replicas by time from a file")
 
 
-class DailyLoad(Section):
+class DailyLoad(Tide):
     """A day's tide of how busy replicas are; between the two shares it follows a cosine."""
 
     least: Share = Field(description="share at the quietest time of a day")
     most: Share = Field(description="share at the busiest time of a weekday")
-    peak_s: Seconds = Field(
-        default=15 * 3600.0,
-        description="time of day of the peak",
-        json_schema_extra={"default": "15 h"},
-    )
-    weekend: Weight = Field(
-        default=1.0, description="rise above least on Saturdays and Sundays over that on weekdays"
-    )
-    step_s: PositiveSeconds = Field(
-        default=1800.0,
-        description="for so long the share stays the same",
-        json_schema_extra={"default": "30 min"},
-    )
-    noise: Weight = Field(
-        default=0.0,
-        description="standard deviation of a lognormal factor of mean 1, drawn for each step",
-    )
-
-    @model_validator(mode="after")
-    def _is_a_tide(self) -> Self:
-        if self.most < self.least:
-            raise fault(f"must be least ({self.least}) or above", self.most, "most")
-        _check_tide(self.peak_s, self.step_s)
-        return self
 
 
 class LoadFile(Section):
