@@ -15,7 +15,7 @@ from twin.kernel.gaps import Berth, Gaps
 from twin.kernel.hazards import Hazards
 from twin.kernel.job import Job
 from twin.kernel.life import AWAY, IDLED, Life
-from twin.physics.guests import host_share
+from twin.physics.guests import guest_rate, host_share
 from twin.policies.base import GuestPolicy
 from twin.policies.decisions import Lodge, Preempt, Wake
 from twin.policies.gap_view import Gap
@@ -84,6 +84,7 @@ class Guests:
         self._number = {host.name: at for at, host in enumerate(self._hosts)}
         self._busy = [float(host.busy[0]) for host in self._hosts]
         self._parts: dict[tuple[int, float], float] = {}  # of hosts, by number and harm, as of now
+        self._speeds: dict[int, float] = {}  # of guests, by number of the host, as of now
         self._lending: dict[int, Life] = {}  # replicas that work, by row
         self._gaps: dict[tuple[int, int], Gaps] = {}
         self._stays: dict[int, _Stay] = {}
@@ -123,6 +124,7 @@ class Guests:
             return
         self._busy[at], now_s = busy, self._clock._now
         self._parts.clear()
+        self._speeds.clear()
         for row, life in self._lending.items():
             if self._host_of[row] == at:
                 self._share_host(life, now_s)
@@ -287,8 +289,11 @@ class Guests:
         return isinstance(job, Job) and self._berths(job, gap) is not None
 
     def _speed(self, at: int) -> float:
-        host = self._hosts[at]
-        return (1 - self._part(at, host.harm)) * (1 - host.cost)
+        speed = self._speeds.get(at)
+        if speed is None:
+            host = self._hosts[at]
+            speed = self._speeds[at] = float(guest_rate(self._busy[at], host.harm, host.cost))
+        return speed
 
     def _berths(self, job: Job, gap: Gap) -> list[tuple[Berth, int]] | None:
         key = self._key(gap)
